@@ -1,0 +1,218 @@
+package models
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/mattn/go-sqlite3"
+	"gorm.io/gorm"
+)
+
+// Receipt says what became of a delivery in the inbox.
+type Receipt int
+
+// The receipts. Each means that the delivery is accounted for on disk.
+const (
+	Accepted    Receipt = iota + 1 // a new event
+	Repeated                       // an event that was stored before; one more delivery is counted
+	Conflicting                    // the ID of another event with another body; kept beside it, quarantined
+)
+
+// addTimeout is how long a delivery waits for its commit. Providers give up after 10 s at the earliest; a quick 503 lets
+// them retry, and keeps the deliveries behind it from piling up.
+const addTimeout = 1500 * time.Millisecond
+
+// addition is a delivery on its way into the inbox.
+type addition struct {
+	event *Event
+	done  chan addResult // buffered: the writer never waits for the caller
+}
+
+type addResult struct {
+	receipt Receipt
+	err     error
+}
+
+// AddEvent stores a verified event and returns when it is committed and synced, together with whatever else was waiting. Of
+// e it takes what the delivery says; Status is Received, Failed for a body that cannot be read (LastError says why) or
+// Quarantined for one that contradicts itself.
+//
+// An error means that the event may not be stored, and that the provider should send it again.
+func (s *Store) AddEvent(ctx context.Context, e Event) (Receipt, error) {
+	sum := sha256.Sum256(e.Body)
+	e.SHA256, e.Deliveries, e.NextAt = sum[:], 1, e.ReceivedAt
+	a := &addition{&e, make(chan addResult, 1)}
+	ctx, cancel := context.WithTimeout(ctx, addTimeout)
+	defer cancel()
+	select {
+	case s.additions <- a:
+	case <-ctx.Done():
+		return 0, fmt.Errorf("add event: %w", ctx.Err())
+	case <-s.closing:
+		return 0, fmt.Errorf("add event: %w", errClosed)
+	}
+	select {
+	case r := <-a.done:
+		if r.err != nil {
+			return 0, fmt.Errorf("add event: %w", r.err)
+		}
+		return r.receipt, nil
+	case <-ctx.Done():
+		return 0, fmt.Errorf("add event: %w", ctx.Err())
+	}
+}
+
+// answer tells each delivery in a committed batch its receipt.
+func answer(batch []*addition, results []addResult) {
+	for i, a := range batch {
+		a.done <- results[i]
+	}
+}
+
+// insertBatch stores the batch in one statement and returns a result for each of it, in order. Where one row's data is
+// at fault it stores them one by one, so that only that one fails.
+func insertBatch(db *gorm.DB, batch []*addition) []addResult {
+	results, err := insert(db, batch)
+	if err == nil {
+		return results
+	}
+	results = make([]addResult, len(batch))
+	for i := range batch {
+		results[i].err = err
+		if !isDataError(err) || len(batch) == 1 {
+			continue
+		}
+		one, oneErr := insert(db, batch[i:i+1])
+		results[i] = addResult{err: oneErr}
+		if oneErr == nil {
+			results[i] = one[0]
+		}
+	}
+	return results
+}
+
+// isDataError reports whether the rows are at fault, not the database.
+func isDataError(err error) bool {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return strings.HasPrefix(pg.Code, "22") || strings.HasPrefix(pg.Code, "23") // data exception, constraint violation
+	}
+	var lite sqlite3.Error
+	return errors.As(err, &lite) && (lite.Code == sqlite3.ErrConstraint || lite.Code == sqlite3.ErrTooBig || lite.Code == sqlite3.ErrMismatch)
+}
+
+type identity struct{ provider, externalID string }
+
+// insert stores the batch. Equal identities are collapsed and the rows sorted, so that two batches that overlap wait for
+// each other instead of deadlocking, and no statement meets its own row twice.
+func insert(db *gorm.DB, batch []*addition) ([]addResult, error) {
+	first := map[identity]*Event{} // of each identity, the body that is stored under it
+	var rows, conflicts []*Event
+	for _, a := range batch {
+		e := *a.event
+		if e.Status == Quarantined {
+			conflicts = append(conflicts, &e)
+			continue
+		}
+		key := identity{e.Provider, e.ExternalID}
+		switch stored, known := first[key]; {
+		case !known:
+			first[key] = &e
+			rows = append(rows, &e)
+		case stored.sameBody(&e):
+			stored.Deliveries++
+		}
+	}
+	slices.SortFunc(rows, func(a, b *Event) int {
+		return cmp.Or(cmp.Compare(a.Provider, b.Provider), cmp.Compare(a.ExternalID, b.ExternalID))
+	})
+	stored, err := upsert(db, rows)
+	if err != nil {
+		return nil, err
+	}
+	results := make([]addResult, len(batch))
+	for i, a := range batch {
+		if a.event.Status == Quarantined {
+			results[i].receipt = Conflicting
+			continue
+		}
+		key := identity{a.event.Provider, a.event.ExternalID}
+		row := stored[key]
+		switch {
+		case !row.sameBody(a.event):
+			results[i].receipt = Conflicting
+			conflicts = append(conflicts, a.event)
+		case first[key] != nil && row.Deliveries == first[key].Deliveries:
+			results[i].receipt = Accepted
+			first[key] = nil // the others in this batch repeat it
+		default:
+			results[i].receipt = Repeated
+		}
+	}
+	return results, quarantine(db, conflicts)
+}
+
+// sameBody reports whether a delivery of o repeats e. Where the ID is derived from the payload's meaning, other bytes are
+// no conflict: a retry may carry a new time stamp.
+func (e *Event) sameBody(o *Event) bool { return e.Derived || string(e.SHA256) == string(o.SHA256) }
+
+const columns = "provider, generation, external_id, derived, type, tenant_id, correlation_id, queue, body, sha256, " +
+	"status, last_error, deliveries, next_at, occurred_at, received_at"
+
+func (e *Event) values() []any {
+	return []any{
+		e.Provider, e.Generation, e.ExternalID, e.Derived, e.Type, e.TenantID, e.CorrelationID, e.Queue, e.Body, e.SHA256,
+		e.Status, e.LastError, e.Deliveries, e.NextAt, e.OccurredAt, e.ReceivedAt,
+	}
+}
+
+// upsert inserts the rows that are new and counts deliveries on those that are not, in one statement. It returns each row
+// as it now stands: one whose deliveries are those just given is new.
+func upsert(db *gorm.DB, rows []*Event) (map[identity]*Event, error) {
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	place := "(" + strings.Repeat("?,", 15) + "?)"
+	args := make([]any, 0, 16*len(rows))
+	for _, e := range rows {
+		args = append(args, e.values()...)
+	}
+	var now []*Event
+	err := db.Raw("INSERT INTO events ("+columns+") VALUES "+place+strings.Repeat(","+place, len(rows)-1)+`
+		ON CONFLICT (provider, external_id) WHERE status <> 'quarantined' DO UPDATE SET deliveries = events.deliveries +
+			CASE WHEN events.derived OR events.sha256 = excluded.sha256 THEN excluded.deliveries ELSE 0 END
+		RETURNING provider, external_id, derived, sha256, deliveries`, args...).Scan(&now).Error
+	if err != nil {
+		return nil, err
+	}
+	stored := make(map[identity]*Event, len(now))
+	for _, e := range now {
+		stored[identity{e.Provider, e.ExternalID}] = e
+	}
+	return stored, nil
+}
+
+// quarantine keeps events that must not be applied: each body once, with its deliveries counted.
+func quarantine(db *gorm.DB, events []*Event) error {
+	for _, e := range events {
+		row := *e
+		if row.Status != Quarantined {
+			row.LastError = "the same external ID came before with another body"
+		}
+		row.Status, row.Deliveries = Quarantined, 1
+		err := db.Exec("INSERT INTO events ("+columns+") VALUES ("+strings.Repeat("?,", 15)+`?)
+			ON CONFLICT (provider, external_id, sha256) WHERE status = 'quarantined'
+			DO UPDATE SET deliveries = events.deliveries + 1`, row.values()...).Error
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,57 @@
+package models
+
+import (
+	"database/sql/driver"
+	"fmt"
+	"time"
+)
+
+// Time is an instant in UTC, kept in the database as an integer of Unix microseconds so that it orders alike on every
+// dialect. The zero Time means "not yet" or "not said": 0 in the database, null in JSON.
+type Time struct{ time.Time }
+
+// At returns t in UTC, cut to microseconds.
+func At(t time.Time) Time {
+	if t.IsZero() {
+		return Time{}
+	}
+	return Time{t.UTC().Truncate(time.Microsecond)}
+}
+
+// Value implements driver.Valuer.
+func (t Time) Value() (driver.Value, error) {
+	if t.IsZero() {
+		return int64(0), nil
+	}
+	return t.UnixMicro(), nil
+}
+
+// Scan implements sql.Scanner.
+func (t *Time) Scan(src any) error {
+	us, ok := src.(int64)
+	if !ok {
+		return fmt.Errorf("scan time: got %T, want an integer of microseconds", src)
+	}
+	*t = Time{}
+	if us != 0 {
+		t.Time = time.UnixMicro(us).UTC()
+	}
+	return nil
+}
+
+// MarshalJSON writes RFC 3339, or null for the zero Time.
+func (t Time) MarshalJSON() ([]byte, error) {
+	if t.IsZero() {
+		return []byte("null"), nil
+	}
+	return t.Time.MarshalJSON()
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (t *Time) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		*t = Time{}
+		return nil
+	}
+	return t.Time.UnmarshalJSON(b)
+}
