@@ -1,0 +1,60 @@
+package jobs
+
+import (
+	"strings"
+
+	"example.com/identity-webhooks/models"
+)
+
+// legalTalentSession is what we read of kyc.session.* events. Their data is not documented: the names are those of the
+// provider's API, and the session stands for the person.
+//
+// https://docs.compliance.legaltalent.ai/api-reference/webhooks/sessions
+type legalTalentSession struct {
+	Data struct {
+		SessionID     string `json:"session_id"`
+		Status        string `json:"status"`
+		FinalDecision string `json:"final_decision"`
+	} `json:"data"`
+}
+
+func (p legalTalentSession) session(verdict models.Status, reason string) Session {
+	return Session{SubjectID: p.Data.SessionID, Verdict: verdict, Reason: reason}
+}
+
+func legalTalentSessionCreated(_ models.Event, p legalTalentSession) (models.Change, error) {
+	return sessionDecided(p.session(models.Pending, "session created"), models.Progress, "")
+}
+
+// legalTalentSessionCompleted says that the person has finished the last step; the decision is yet to come.
+func legalTalentSessionCompleted(_ models.Event, p legalTalentSession) (models.Change, error) {
+	return sessionCompleted(p.session(models.InProgress, "session completed"))
+}
+
+// legalTalentSessionProcessed is the automatic result. "Flagged" is a pass that wants attention: it adds a flag.
+func legalTalentSessionProcessed(_ models.Event, p legalTalentSession) (models.Change, error) {
+	switch strings.ToUpper(p.Data.Status) {
+	case "APPROVED":
+		s := p.session(models.Verified, "processed")
+		s.Profile.Flags = []string{}
+		if strings.EqualFold(p.Data.FinalDecision, "flagged") {
+			s.Profile.Flags = []string{"flagged"}
+		}
+		return sessionCompleted(s)
+	case "REJECTED":
+		return sessionFailed(p.session(models.FailedAuto, "processed"))
+	}
+	return sessionCompleted(p.session(models.InReview, "processed without a decision"))
+}
+
+func legalTalentSessionApproved(_ models.Event, p legalTalentSession) (models.Change, error) {
+	return sessionDecided(p.session(models.Verified, "approved by a compliance officer"), models.Manual, "")
+}
+
+func legalTalentSessionRejected(_ models.Event, p legalTalentSession) (models.Change, error) {
+	return sessionDecided(p.session(models.Rejected, "rejected by a compliance officer"), models.Manual, "")
+}
+
+func legalTalentSessionInReview(_ models.Event, p legalTalentSession) (models.Change, error) {
+	return sessionCompleted(p.session(models.InReview, "sent to manual review"))
+}

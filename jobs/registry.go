@@ -1,0 +1,118 @@
+package jobs
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"example.com/identity-webhooks/models"
+)
+
+// ErrPermanent says that trying again cannot help: the payload does not fit.
+var ErrPermanent = errors.New("permanent")
+
+// translation turns an event into the change it asks for. It reads no clock, does no I/O and gives the same result each
+// time it runs.
+type translation func(e models.Event) (models.Change, error)
+
+// Registry knows what each event type means. Types are told apart as provider/generation/type, since the same type means
+// two things in two generations.
+type Registry struct {
+	translations map[string]translation
+	critical     map[string]bool
+}
+
+// NewRegistry is the table of contents: every event type we know, and what it leads to. An event that is not listed is
+// recorded and changes nothing.
+func NewRegistry() *Registry {
+	r := &Registry{map[string]translation{}, map[string]bool{}}
+
+	on(r, "trustist/v1/onboard.session.completed", trustistSessionCompletedV1)
+	on(r, "trustist/v1/onboard.session.failed", trustistSessionFailedV1)
+	on(r, "trustist/v2/onboard.session.completed", trustistSessionCompleted)
+
+	on(r, "trustgate/v2/session.completed", trustgateSessionCompleted)
+	on(r, "trustgate/v2/applicant.reviewed", trustgateApplicantReviewed)
+	on(r, "trustgate/v2/screening.completed", trustgateScreeningCompleted, critical)
+	on(r, "trustgate/v2/case.created", trustgateCaseCreated, critical)
+
+	on(r, "trustgate/v1/screening.hit", trustgateScreeningHitV1, critical)
+	on(r, "trustgate/v1/case.created", trustgateCaseCreatedV1, critical)
+
+	on(r, "legaltalent/v1/kyc.session.created", legalTalentSessionCreated)
+	on(r, "legaltalent/v1/kyc.session.completed", legalTalentSessionCompleted)
+	on(r, "legaltalent/v1/kyc.session.processed", legalTalentSessionProcessed)
+	on(r, "legaltalent/v1/kyc.session.approved", legalTalentSessionApproved)
+	on(r, "legaltalent/v1/kyc.session.rejected", legalTalentSessionRejected)
+	on(r, "legaltalent/v1/kyc.session.manual_review", legalTalentSessionInReview)
+
+	ignore(r,
+		// Tests of the connection.
+		"trustgate/v2/test.ping",
+		"trst/v1/webhook.test",
+	)
+	return r
+}
+
+// option marks a registry line.
+type option int
+
+// critical puts the type into the queue that overtakes the other.
+const critical option = 1
+
+// on registers f for a type. It decodes the payload into T, makes an error of that permanent, and panics if the type is
+// registered twice.
+func on[T any](r *Registry, key string, f func(e models.Event, payload T) (models.Change, error), options ...option) {
+	r.add(key, func(e models.Event) (models.Change, error) {
+		var payload T
+		if err := json.Unmarshal(e.Body, &payload); err != nil {
+			return models.Change{}, fmt.Errorf("%w: payload does not fit: %w", ErrPermanent, err)
+		}
+		return f(e, payload)
+	})
+	r.critical[key] = slices.Contains(options, critical)
+}
+
+// ignore registers types that mean nothing for a customer.
+func ignore(r *Registry, keys ...string) {
+	for _, key := range keys {
+		r.add(key, func(models.Event) (models.Change, error) { return models.Change{Outcome: models.Ignored}, nil })
+	}
+}
+
+func (r *Registry) add(key string, t translation) {
+	if _, twice := r.translations[key]; twice || strings.Count(key, "/") != 2 {
+		panic(fmt.Sprintf("event type %q must be provider/generation/type, and registered once", key))
+	}
+	r.translations[key] = t
+}
+
+// Queue says which queue an event of this type belongs to.
+func (r *Registry) Queue(provider, generation, eventType string) string {
+	if r.critical[provider+"/"+generation+"/"+eventType] {
+		return models.CriticalQueue
+	}
+	return models.DefaultQueue
+}
+
+// translate returns what e asks for, and whether its type is known.
+func (r *Registry) translate(e models.Event) (change models.Change, known bool, err error) {
+	if e.Type == "" {
+		return change, true, fmt.Errorf("%w: the envelope could not be read", ErrPermanent)
+	}
+	if bytes.Contains(e.Body, []byte(`\u0000`)) {
+		return change, true, fmt.Errorf("%w: payload contains a NUL character, which the database cannot hold", ErrPermanent)
+	}
+	t, known := r.translations[e.Provider+"/"+e.Generation+"/"+e.Type]
+	if !known {
+		return models.Change{Outcome: models.Ignored}, false, nil
+	}
+	change, err = t(e)
+	return change, true, err
+}
+
+// missing is the error of a payload that lacks what its event is about.
+func missing(field string) error { return fmt.Errorf("%w: payload has no %s", ErrPermanent, field) }
