@@ -1,0 +1,33 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"example.com/identity-webhooks/app"
+)
+
+func newMigrate() *cobra.Command {
+	return &cobra.Command{
+		Use:   "migrate",
+		Short: "Bring the database up to date, and stop",
+		Long:  "Brings the database up to date, as every start of the server does, and stops. For a deployment that migrates before it starts replicas.",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := app.LoadConfig()
+			if err != nil {
+				return err
+			}
+			applied, err := app.Migrate(cmd.Context(), c)
+			if err != nil {
+				return err
+			}
+			for _, name := range applied {
+				fmt.Fprintln(cmd.OutOrStdout(), "applied", name)
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), "the database is up to date")
+			return nil
+		},
+	}
+}
