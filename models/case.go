@@ -34,13 +34,6 @@ func (c *Case) merge(n Case) bool {
 	return changed
 }
 
-// open reports whether the case waits for a reviewer. A case that is only known by a link counts as open: somebody opened it.
-func (c *Case) open() bool { return c.SubjectID != "" }
-
-// since is the time from which the case holds its person in review.
-func (c *Case) since() Time {
-	if c.OpenedAt.IsZero() {
-		return c.LinkedAt
-	}
-	return c.OpenedAt
-}
+// open reports whether the case waits for a reviewer. A case that is only known because a hit names it does not count: a hit
+// leaves the person's status alone.
+func (c *Case) open() bool { return !c.OpenedAt.IsZero() }

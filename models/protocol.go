@@ -41,7 +41,7 @@ func (s *Store) OfferEvents(ctx context.Context, queue string, limit int, now ti
 				last_error = CASE WHEN attempts >= ? AND last_error = '' THEN ? ELSE last_error END,
 				offers     = offers + 1,
 				unclaimed  = unclaimed + 1,
-				next_at    = ? + CASE WHEN unclaimed >= 5 THEN ? ELSE ? * (1 << CAST(unclaimed AS INT)) END
+				next_at    = CAST(? AS BIGINT) + CASE WHEN unclaimed >= 5 THEN CAST(? AS BIGINT) ELSE CAST(? AS BIGINT) * (1 << CAST(unclaimed AS INT)) END
 			WHERE id IN (
 				SELECT id FROM events WHERE status IN ('received', 'queued') AND queue = ? AND next_at <= ?
 				ORDER BY next_at LIMIT ? `+skip+`)

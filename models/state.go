@@ -43,7 +43,7 @@ func (f Facts) decision() Decision {
 		if k.open() {
 			consider(Decision{
 				Source: FromCase, Authority: OpenCase, Status: InReview,
-				Reason: cmp.Or(k.Reason, "a case is open"), At: k.since(), ExternalID: k.OpenedBy,
+				Reason: cmp.Or(k.Reason, "a case is open"), At: k.OpenedAt, ExternalID: k.OpenedBy,
 			})
 		}
 	}

@@ -1,0 +1,52 @@
+package jobs
+
+import (
+	"encoding/json"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// The registry and the catalogue of testdata name the same event types.
+func TestRegistryIsComplete(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join("..", "testdata", "catalogue.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var catalogue []struct{ Provider, Generation, Type, Sample string }
+	if err := json.Unmarshal(text, &catalogue); err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for _, c := range catalogue {
+		want = append(want, c.Provider+"/"+c.Generation+"/"+c.Type)
+		if _, err := os.Stat(filepath.Join("..", "testdata", c.Sample)); err != nil {
+			t.Error(err)
+		}
+	}
+	slices.Sort(want)
+	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(NewRegistry().translations))); diff != "" {
+		t.Errorf("event types (-catalogue +registry):\n%s", diff)
+	}
+}
+
+func TestRegistryRefusesMistakes(t *testing.T) {
+	t.Parallel()
+	for name, key := range map[string]string{"twice": "acme/v1/a", "without a generation": "acme/a"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			defer func() {
+				if recover() == nil {
+					t.Error("it was registered")
+				}
+			}()
+			r := &Registry{translations: map[string]translation{"acme/v1/a": nil}}
+			ignore(r, key)
+		})
+	}
+}
