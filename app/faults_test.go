@@ -1,0 +1,127 @@
+package app_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/tidwall/gjson"
+
+	"example.com/identity-webhooks/app/testservers"
+)
+
+func newPostgresURL(t *testing.T) string {
+	t.Helper()
+	return testservers.DatabaseURL(t)
+}
+
+// withRedis runs a test on both databases with a Redis that it may hurt.
+func withRedis(t *testing.T, test func(t *testing.T, b backend, redis *testservers.Redis)) {
+	t.Parallel()
+	for name, databaseURL := range map[string]func(*testing.T) string{
+		"sqlite":   func(t *testing.T) string { return sqlite(t).databaseURL },
+		"postgres": newPostgresURL,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			redis := testservers.NewRedis(t)
+			test(t, backend{databaseURL(t), redis.URL()}, redis)
+		})
+	}
+}
+
+// accepted sends n new events and returns their IDs.
+func (r *running) accepted(n int) (ids []string) {
+	r.t.Helper()
+	for range n {
+		body := reviewed(r.t, uuid.NewString(), "approved", now)
+		r.accept("trustgate", body)
+		ids = append(ids, gjson.GetBytes(body, "event_id").Str)
+	}
+	return ids
+}
+
+func TestRedisDownBeforeStart(t *testing.T) {
+	withRedis(t, func(t *testing.T, b backend, redis *testservers.Redis) {
+		redis.Kill()
+		r := start(t, b)
+		ids := r.accepted(20)
+		redis.Start()
+		r.settle()
+		r.applied(ids)
+	})
+}
+
+func TestRedisDownWhileRunning(t *testing.T) {
+	withRedis(t, func(t *testing.T, b backend, redis *testservers.Redis) {
+		r := start(t, b)
+		ids := r.accepted(20)
+		redis.Kill()
+		ids = append(ids, r.accepted(20)...)
+		redis.Start() // empty: what was queued is gone
+		ids = append(ids, r.accepted(20)...)
+		r.settle()
+		r.applied(ids)
+	})
+}
+
+// A Redis that hangs takes no part in the answer either.
+func TestRedisDownHung(t *testing.T) {
+	withRedis(t, func(t *testing.T, b backend, redis *testservers.Redis) {
+		r := start(t, b)
+		ids := r.accepted(5)
+		r.settle()
+		redis.Pause()
+		started := time.Now()
+		ids = append(ids, r.accepted(20)...)
+		if took := time.Since(started); took > 10*time.Second {
+			t.Errorf("20 answers took %s with a hung Redis: they waited for it", took)
+		}
+		redis.Resume()
+		r.settle()
+		r.applied(ids)
+	})
+}
+
+func TestRedisFlushed(t *testing.T) {
+	withRedis(t, func(t *testing.T, b backend, redis *testservers.Redis) {
+		r := start(t, b)
+		var ids []string
+		for range 5 {
+			ids = append(ids, r.accepted(20)...)
+			redis.FlushAll()
+		}
+		r.settle()
+		r.applied(ids)
+	})
+}
+
+// Without its database the receiver refuses within two seconds, and takes up again by itself.
+func TestDatabaseDown(t *testing.T) {
+	t.Parallel()
+	postgres := testservers.NewPostgres(t)
+	r := start(t, backend{databaseURL: postgres.URL()})
+	ids := r.accepted(5)
+	r.settle()
+	for name, fault := range map[string]struct{ strike, mend func() }{
+		"killed": {postgres.Kill, postgres.Start},
+		"hung":   {postgres.Pause, postgres.Resume},
+	} {
+		fault.strike()
+		body := reviewed(t, uuid.NewString(), "approved", now)
+		started := time.Now()
+		status, _ := r.send("trustgate", body)
+		if took := time.Since(started); status != http.StatusServiceUnavailable || took > 2*time.Second {
+			t.Errorf("%s: answered %d after %s, want 503 within 2 s", name, status, took)
+		}
+		fault.mend()
+		r.eventually("deliveries are accepted again", func() bool {
+			status, _ := r.send("trustgate", body) // as a provider that retries; a hung commit may have stored it after all
+			return status == http.StatusOK
+		})
+		ids = append(ids, gjson.GetBytes(body, "event_id").Str)
+		r.settle()
+	}
+	r.applied(ids)
+}
