@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -28,7 +29,8 @@ type App struct {
 	store    *models.Store
 	queue    *jobs.Queue
 	relay    *jobs.Relay
-	worker   *jobs.Worker // nil in a receiver
+	worker   *jobs.Worker // nil in a receiver, as is drift
+	drift    *jobs.Drift
 	public   listening
 	admin    listening
 	closings []func() error
@@ -41,20 +43,23 @@ type listening struct {
 }
 
 // New opens the database and brings it up to date, takes the ports, and prepares the queue. Its error lists all that is in
-// the way, one problem per line.
-func New(ctx context.Context, c Config, log *slog.Logger) (*App, error) {
+// the way, one problem per line. The samples are those of testdata: they say which fields of a payload are known.
+func New(ctx context.Context, c Config, samples fs.FS, log *slog.Logger) (*App, error) {
 	a := &App{log: log}
 	if err := a.open(ctx, c); err != nil {
 		return nil, errors.Join(err, a.close())
 	}
+	var err error
 	registry, rejections := jobs.NewRegistry(), &handlers.Rejections{}
 	a.relay = jobs.NewRelay(a.store, a.queue, log)
 	if c.Role != RoleReceiver {
-		a.worker = jobs.NewWorker(a.store, a.queue, registry, log)
+		if a.drift, err = jobs.NewDrift(a.store, samples, log); err != nil {
+			return nil, errors.Join(err, a.close())
+		}
+		a.worker = jobs.NewWorker(a.store, a.queue, registry, a.drift, c.TrustGateSandbox == "on", log)
 	}
 	active := map[string]handlers.Provider{}
 	if c.Role != RoleWorker {
-		var err error
 		if active, err = c.Providers(); err != nil {
 			return nil, errors.Join(err, a.close())
 		}
@@ -169,6 +174,7 @@ func (a *App) Run(ctx context.Context) error {
 	g.Go(func() error { return a.relay.Run(relayCtx) })
 	if a.worker != nil {
 		g.Go(func() error { return a.worker.Run(relayCtx) })
+		g.Go(func() error { return a.drift.Run(relayCtx) })
 	}
 	<-running.Done()
 	if ctx.Err() != nil {

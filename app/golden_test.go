@@ -75,6 +75,7 @@ func (r *running) rows() []byte {
 	all := map[string]any{}
 	r.get("/api/events", &all)
 	r.get("/api/cases", &all)
+	r.get("/api/companies", &all)
 	var customers []any
 	for _, c := range r.customers("") {
 		var full any

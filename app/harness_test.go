@@ -82,7 +82,7 @@ func tryStart(t *testing.T, b backend, settings ...string) (*running, error) {
 	if r.providers, err = c.Providers(); err != nil {
 		t.Fatal(err)
 	}
-	if r.app, err = app.New(context.Background(), c, slog.New(slog.NewTextHandler(r.log, nil))); err != nil {
+	if r.app, err = app.New(context.Background(), c, os.DirFS(filepath.Join("..", "testdata")), slog.New(slog.NewTextHandler(r.log, nil))); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -42,6 +42,7 @@ func NewAdmin(store *models.Store, rejections *Rejections, wake func(), password
 	api.GET("/customers", a.call(a.customers))
 	api.GET("/customers/:id", a.call(a.customer))
 	api.GET("/cases", a.call(a.cases))
+	api.GET("/companies", a.call(a.companies))
 	api.GET("/stats", a.call(a.stats))
 	api.GET("/rejections", a.call(a.rejected))
 	return http.NewCrossOriginProtection().Handler(g) // no web page may replay events through a visitor's browser

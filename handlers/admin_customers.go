@@ -54,6 +54,18 @@ func (a *Admin) cases(c *gin.Context) (int, any, error) {
 	return list("cases", cases, p, func(k models.Case) int64 { return k.ID }, err)
 }
 
+func (a *Admin) companies(c *gin.Context) (int, any, error) {
+	if err := known(c, "limit", "cursor"); err != nil {
+		return 0, nil, err
+	}
+	p, err := page(c)
+	if err != nil {
+		return 0, nil, err
+	}
+	companies, err := a.store.Companies(c.Request.Context(), p)
+	return list("companies", companies, p, func(k models.Company) int64 { return k.ID }, err)
+}
+
 func (a *Admin) stats(c *gin.Context) (int, any, error) {
 	st, err := a.store.Stats(c.Request.Context())
 	if err != nil {

@@ -5,7 +5,8 @@ import "example.com/identity-webhooks/models"
 // Opening is a case that the provider's reviewers are to look into.
 type Opening struct {
 	CaseID    string
-	SubjectID string // empty for a case about something other than a person
+	SubjectID string // the person; empty for a case about something else
+	CompanyID string // for a case about a company
 	Profile   models.Profile
 	models.Opening
 }
@@ -18,6 +19,6 @@ func caseCreated(o Opening) (models.Change, error) {
 	return models.Change{
 		SubjectID: o.SubjectID,
 		Profile:   o.Profile,
-		Cases:     []models.CaseChange{{CaseID: o.CaseID, Opened: &o.Opening}},
+		Cases:     []models.CaseChange{{CaseID: o.CaseID, CompanyID: o.CompanyID, Opened: &o.Opening}},
 	}, nil
 }

@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"cmp"
 	"strings"
 
 	"example.com/identity-webhooks/models"
@@ -13,17 +14,24 @@ import (
 type legalTalentSession struct {
 	Data struct {
 		SessionID     string `json:"session_id"`
+		CustomerID    string `json:"customer_id"`
+		SubjectID     string `json:"subject_id"`
 		Status        string `json:"status"`
 		FinalDecision string `json:"final_decision"`
 	} `json:"data"`
 }
 
+// subject is the person's ID. A watchlist event may name them otherwise.
+func (p legalTalentSession) subject() string {
+	return cmp.Or(p.Data.SessionID, p.Data.CustomerID, p.Data.SubjectID)
+}
+
 func (p legalTalentSession) session(verdict models.Status, reason string) Session {
-	return Session{SubjectID: p.Data.SessionID, Verdict: verdict, Reason: reason}
+	return Session{SubjectID: p.subject(), Verdict: verdict, Reason: reason}
 }
 
 func legalTalentSessionCreated(_ models.Event, p legalTalentSession) (models.Change, error) {
-	return sessionDecided(p.session(models.Pending, "session created"), models.Progress, "")
+	return sessionDecided(p.session(models.Pending, "session created"), models.Progress)
 }
 
 // legalTalentSessionCompleted says that the person has finished the last step; the decision is yet to come.
@@ -33,6 +41,8 @@ func legalTalentSessionCompleted(_ models.Event, p legalTalentSession) (models.C
 
 // legalTalentSessionProcessed is the automatic result. "Flagged" is a pass that wants attention: it adds a flag.
 func legalTalentSessionProcessed(_ models.Event, p legalTalentSession) (models.Change, error) {
+	var n notes
+	n.word("data.status", strings.ToUpper(p.Data.Status), "APPROVED", "REJECTED")
 	switch strings.ToUpper(p.Data.Status) {
 	case "APPROVED":
 		s := p.session(models.Verified, "processed")
@@ -40,21 +50,26 @@ func legalTalentSessionProcessed(_ models.Event, p legalTalentSession) (models.C
 		if strings.EqualFold(p.Data.FinalDecision, "flagged") {
 			s.Profile.Flags = []string{"flagged"}
 		}
-		return sessionCompleted(s)
+		return n.on(sessionCompleted(s))
 	case "REJECTED":
 		return sessionFailed(p.session(models.FailedAuto, "processed"))
 	}
-	return sessionCompleted(p.session(models.InReview, "processed without a decision"))
+	return n.on(sessionCompleted(p.session(models.InReview, "processed without a decision")))
 }
 
 func legalTalentSessionApproved(_ models.Event, p legalTalentSession) (models.Change, error) {
-	return sessionDecided(p.session(models.Verified, "approved by a compliance officer"), models.Manual, "")
+	return sessionDecided(p.session(models.Verified, "approved by a compliance officer"), models.Manual)
 }
 
 func legalTalentSessionRejected(_ models.Event, p legalTalentSession) (models.Change, error) {
-	return sessionDecided(p.session(models.Rejected, "rejected by a compliance officer"), models.Manual, "")
+	return sessionDecided(p.session(models.Rejected, "rejected by a compliance officer"), models.Manual)
 }
 
 func legalTalentSessionInReview(_ models.Event, p legalTalentSession) (models.Change, error) {
 	return sessionCompleted(p.session(models.InReview, "sent to manual review"))
+}
+
+// legalTalentWatchlist is any event of ongoing monitoring, whose names are not documented: a new match, or one that changed.
+func legalTalentWatchlist(e models.Event, p legalTalentSession) (models.Change, error) {
+	return monitoringAlert(e, p.subject(), "", models.Hit{Type: e.Type})
 }

@@ -34,13 +34,39 @@ func NewRegistry() *Registry {
 	on(r, "trustist/v1/onboard.session.failed", trustistSessionFailedV1)
 	on(r, "trustist/v2/onboard.session.completed", trustistSessionCompleted)
 
-	on(r, "trustgate/v2/session.completed", trustgateSessionCompleted)
+	on(r, "trustgate/v2/applicant.submitted", trustgateApplicantSubmitted)
 	on(r, "trustgate/v2/applicant.reviewed", trustgateApplicantReviewed)
+	on(r, "trustgate/v2/applicant.verification_complete", trustgateVerificationComplete)
+	on(r, "trustgate/v2/session.completed", trustgateSessionCompleted)
+	on(r, "trustgate/v2/document.verified", trustgateDocumentVerified)
 	on(r, "trustgate/v2/screening.completed", trustgateScreeningCompleted, critical)
 	on(r, "trustgate/v2/case.created", trustgateCaseCreated, critical)
 
+	on(r, "trustgate/v1/applicant.created", trustgateApplicantCreatedV1)
+	on(r, "trustgate/v1/applicant.updated", trustgateApplicantUpdatedV1)
+	on(r, "trustgate/v1/applicant.verified", trustgateApplicantVerifiedV1)
+	on(r, "trustgate/v1/applicant.rejected", trustgateApplicantRejectedV1)
+	on(r, "trustgate/v1/applicant.pending_review", trustgateApplicantPendingReviewV1)
+	on(r, "trustgate/v1/document.uploaded", trustgateDocumentUploadedV1)
+	on(r, "trustgate/v1/document.verified", trustgateDocumentVerifiedV1)
+	on(r, "trustgate/v1/document.rejected", trustgateDocumentRejectedV1)
+	on(r, "trustgate/v1/biometric.captured", trustgateBiometricCapturedV1)
+	on(r, "trustgate/v1/biometric.verified", trustgateBiometricVerifiedV1)
+	on(r, "trustgate/v1/biometric.failed", trustgateBiometricFailedV1)
+	on(r, "trustgate/v1/screening.completed", trustgateScreeningCompletedV1, critical)
 	on(r, "trustgate/v1/screening.hit", trustgateScreeningHitV1, critical)
+	on(r, "trustgate/v1/screening.hit_resolved", trustgateHitResolved, critical)
+	on(r, "trustgate/v1/screening.monitoring_alert", trustgateMonitoringAlertV1, critical)
 	on(r, "trustgate/v1/case.created", trustgateCaseCreatedV1, critical)
+	on(r, "trustgate/v1/case.assigned", trustgateCaseAssignedV1, critical)
+	on(r, "trustgate/v1/case.status_changed", trustgateCaseStatusChangedV1, critical)
+	on(r, "trustgate/v1/case.escalated", trustgateCaseEscalatedV1, critical)
+	on(r, "trustgate/v1/case.resolved", trustgateCaseResolvedV1, critical)
+	on(r, "trustgate/v1/company.created", trustgateCompanyCreatedV1)
+	on(r, "trustgate/v1/company.verified", trustgateCompanyVerifiedV1)
+	on(r, "trustgate/v1/company.ubo_added", trustgateOwnerAddedV1)
+
+	on(r, "trst/v1/enrollment.completed", trstEnrollmentCompleted)
 
 	on(r, "legaltalent/v1/kyc.session.created", legalTalentSessionCreated)
 	on(r, "legaltalent/v1/kyc.session.completed", legalTalentSessionCompleted)
@@ -48,6 +74,7 @@ func NewRegistry() *Registry {
 	on(r, "legaltalent/v1/kyc.session.approved", legalTalentSessionApproved)
 	on(r, "legaltalent/v1/kyc.session.rejected", legalTalentSessionRejected)
 	on(r, "legaltalent/v1/kyc.session.manual_review", legalTalentSessionInReview)
+	on(r, "legaltalent/v1/watchlist.*", legalTalentWatchlist, critical) // their names are not documented
 
 	ignore(r,
 		// Tests of the connection.
@@ -84,35 +111,8 @@ func NewRegistry() *Registry {
 		"trustist/payment/standing_order_transaction.unmonitored",
 		"trustist/payment/standing_order_transaction.unverified",
 		"trustist/payment/standing_order_transaction.verified",
-		// Recorded, so far without a meaning.
-		"legaltalent/v1/watchlist.new_match",
-		"legaltalent/v1/watchlist.status_change",
+		// What a demonstration device saw.
 		"trst/v1/demo.scan.success",
-		"trst/v1/enrollment.completed",
-		"trustgate/v1/applicant.created",
-		"trustgate/v1/applicant.pending_review",
-		"trustgate/v1/applicant.rejected",
-		"trustgate/v1/applicant.updated",
-		"trustgate/v1/applicant.verified",
-		"trustgate/v1/biometric.captured",
-		"trustgate/v1/biometric.failed",
-		"trustgate/v1/biometric.verified",
-		"trustgate/v1/case.assigned",
-		"trustgate/v1/case.escalated",
-		"trustgate/v1/case.resolved",
-		"trustgate/v1/case.status_changed",
-		"trustgate/v1/company.created",
-		"trustgate/v1/company.ubo_added",
-		"trustgate/v1/company.verified",
-		"trustgate/v1/document.rejected",
-		"trustgate/v1/document.uploaded",
-		"trustgate/v1/document.verified",
-		"trustgate/v1/screening.completed",
-		"trustgate/v1/screening.hit_resolved",
-		"trustgate/v1/screening.monitoring_alert",
-		"trustgate/v2/applicant.submitted",
-		"trustgate/v2/applicant.verification_complete",
-		"trustgate/v2/document.verified",
 	)
 	return r
 }
@@ -150,9 +150,21 @@ func (r *Registry) add(key string, t translation) {
 	r.translations[key] = t
 }
 
+// key is the line of the registry for an event type. A line that ends in ".*" stands for all types that begin like it.
+func (r *Registry) key(provider, generation, eventType string) string {
+	key := provider + "/" + generation + "/" + eventType
+	if _, listed := r.translations[key]; listed {
+		return key
+	}
+	if family, _, found := strings.Cut(eventType, "."); found {
+		return provider + "/" + generation + "/" + family + ".*"
+	}
+	return key
+}
+
 // Queue says which queue an event of this type belongs to.
 func (r *Registry) Queue(provider, generation, eventType string) string {
-	if r.critical[provider+"/"+generation+"/"+eventType] {
+	if r.critical[r.key(provider, generation, eventType)] {
 		return models.CriticalQueue
 	}
 	return models.DefaultQueue
@@ -166,7 +178,7 @@ func (r *Registry) translate(e models.Event) (change models.Change, known bool, 
 	if bytes.Contains(e.Body, []byte(`\u0000`)) {
 		return change, true, fmt.Errorf("%w: payload contains a NUL character, which the database cannot hold", ErrPermanent)
 	}
-	t, known := r.translations[e.Provider+"/"+e.Generation+"/"+e.Type]
+	t, known := r.translations[r.key(e.Provider, e.Generation, e.Type)]
 	if !known {
 		return models.Change{Outcome: models.Ignored}, false, nil
 	}

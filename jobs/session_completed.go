@@ -17,11 +17,11 @@ func sessionCompleted(s Session) (models.Change, error) {
 	if s.Verdict == models.InProgress {
 		authority = models.Progress
 	}
-	return sessionDecided(s, authority, "")
+	return sessionDecided(s, authority)
 }
 
 // sessionDecided records a verdict on a session, by whatever authority.
-func sessionDecided(s Session, authority models.Authority, reviewer string) (models.Change, error) {
+func sessionDecided(s Session, authority models.Authority) (models.Change, error) {
 	if s.SubjectID == "" {
 		return models.Change{}, missing("ID of the person or session")
 	}
@@ -30,7 +30,7 @@ func sessionDecided(s Session, authority models.Authority, reviewer string) (mod
 		Profile:   s.Profile,
 		Checks:    s.Checks,
 		Decisions: []models.Decision{{
-			Source: models.FromSession, Authority: authority, Status: s.Verdict, Reason: s.Reason, Reviewer: reviewer,
+			Source: models.FromSession, Authority: authority, Status: s.Verdict, Reason: s.Reason,
 		}},
 	}, nil
 }

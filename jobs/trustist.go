@@ -43,12 +43,17 @@ func (p trustistSessionV1) session() Session {
 
 // trustistSessionCompletedV1 passes only who passed the identity step, and the bank step where there was one.
 func trustistSessionCompletedV1(_ models.Event, p trustistSessionV1) (models.Change, error) {
+	var n notes
 	s, steps := p.session(), p.Data.Progress
+	steps.Identity.note(&n, "data.progress.identity.status")
+	if steps.AIS != nil {
+		steps.AIS.note(&n, "data.progress.ais.status")
+	}
 	s.Verdict, s.Reason = models.InReview, "completed without passing each step"
 	if steps.Identity.passed() && (steps.AIS == nil || steps.AIS.passed()) {
 		s.Verdict, s.Reason = models.Verified, "identity passed"
 	}
-	return sessionCompleted(s)
+	return n.on(sessionCompleted(s))
 }
 
 func trustistSessionFailedV1(_ models.Event, p trustistSessionV1) (models.Change, error) {
@@ -59,6 +64,14 @@ func trustistSessionFailedV1(_ models.Event, p trustistSessionV1) (models.Change
 		}
 	}
 	return sessionFailed(s)
+}
+
+func (s *trustistStepV1) note(n *notes, field string) {
+	status := ""
+	if s != nil {
+		status = s.Status
+	}
+	n.word(field, status, "passed", "failed")
 }
 
 func (s *trustistStepV1) check() *models.Check {
@@ -94,7 +107,11 @@ type trustistStep struct {
 
 // trustistSessionCompleted passes only who is confirmed: this form has no event for a failure, so "completed" says little.
 func trustistSessionCompleted(_ models.Event, p trustistSession) (models.Change, error) {
+	var n notes
 	steps := p.Session.Progress
+	if steps.Identity == nil {
+		n.word("Session.Progress.Identity", "")
+	}
 	s := Session{
 		SubjectID: p.Session.ID,
 		Verdict:   models.InReview,
@@ -108,7 +125,7 @@ func trustistSessionCompleted(_ models.Event, p trustistSession) (models.Change,
 	default:
 		s.Verdict, s.Reason = models.Verified, "identity confirmed"
 	}
-	return sessionCompleted(s)
+	return n.on(sessionCompleted(s))
 }
 
 func (s *trustistStep) confirmed() bool {

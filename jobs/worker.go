@@ -31,15 +31,18 @@ const (
 type Worker struct {
 	store    *models.Store
 	registry *Registry
+	drift    *Drift
+	sandbox  bool // apply sandbox events
 	server   *asynq.Server
 	log      *slog.Logger
 	now      func() time.Time
 	unknown  sync.Map // types that were logged as unknown
 }
 
-// NewWorker returns a worker that is idle until Run.
-func NewWorker(store *models.Store, q *Queue, r *Registry, log *slog.Logger) *Worker {
-	w := &Worker{store: store, registry: r, log: log, now: time.Now}
+// NewWorker returns a worker that is idle until Run. With sandbox, events of a provider's sandbox are applied like others;
+// without, they are only recorded.
+func NewWorker(store *models.Store, q *Queue, r *Registry, d *Drift, sandbox bool, log *slog.Logger) *Worker {
+	w := &Worker{store: store, registry: r, drift: d, sandbox: sandbox, log: log, now: time.Now}
 	w.server = asynq.NewServerFromRedisClient(q.worker, asynq.Config{
 		Concurrency:              concurrency,
 		Queues:                   map[string]int{models.CriticalQueue: 6, models.DefaultQueue: 4},
@@ -101,6 +104,12 @@ func (w *Worker) attempt(ctx context.Context, e models.Event) {
 		if _, again := w.unknown.LoadOrStore(e.Provider+"/"+e.Generation+"/"+e.Type, true); !again {
 			log.Warn("unknown event type; such events are recorded and ignored", "generation", e.Generation)
 		}
+	}
+	if err == nil {
+		w.drift.observe(e, change.Drift)
+	}
+	if change.Sandbox && !w.sandbox {
+		change = models.Change{Outcome: models.Sandbox}
 	}
 	// The outcome is recorded even if the task was cancelled meanwhile.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), translationTimeout)

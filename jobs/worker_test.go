@@ -37,7 +37,7 @@ func newTrial(t *testing.T, f translation) *trial {
 	}
 	w := &trial{}
 	w.Worker = &Worker{
-		store: store, now: func() time.Time { return now }, log: slog.New(slog.NewTextHandler(&w.log, nil)),
+		store: store, drift: &Drift{}, now: func() time.Time { return now }, log: slog.New(slog.NewTextHandler(&w.log, nil)),
 		registry: &Registry{translations: map[string]translation{"acme/v1/known": f}},
 	}
 	return w

@@ -21,18 +21,16 @@ type Change struct {
 	Profile   Profile
 	Decisions []Decision
 	Checks    []Check
-	Hits      []Hit // with a Resolution: how it was resolved; without: what was found
+	Hits      []Hit           // found
+	Resolved  []HitResolution // resolved, which may become known first
 	Cases     []CaseChange
-}
+	Company   *CompanyChange
 
-// CaseChange is what the event says about a case. Where the event names a person, the case is linked to them.
-type CaseChange struct {
-	CaseID string
-	Opened *Opening
+	// Sandbox says that the event is a test in the provider's sandbox.
+	Sandbox bool
+	// Drift lists how the payload differs from what we know of its form.
+	Drift []string
 }
-
-// Opening is how a case began.
-type Opening struct{ Type, Priority, Reason string }
 
 // ProcessedEvent is the record that an event was worked on. It makes handling idempotent.
 type ProcessedEvent struct {
@@ -94,6 +92,11 @@ func (a *application) process(c Change) (Outcome, error) {
 		return c.Outcome, nil
 	}
 	changed, err := a.write(c)
+	if err == nil && c.Company != nil {
+		var newer bool
+		newer, err = a.writeCompany(*c.Company)
+		changed = changed || newer
+	}
 	if err != nil || changed {
 		return outcome, err
 	}
@@ -119,6 +122,7 @@ func (a *application) write(c Change) (changed bool, err error) {
 		return false, err
 	}
 	for _, row := range cases {
+		row.CustomerID = nil
 		if owner := customers[row.SubjectID]; owner != nil {
 			row.CustomerID = &owner.ID
 		}
@@ -149,18 +153,11 @@ func (a *application) mergeCase(k CaseChange, subject string) (row *Case, before
 		return nil, "", false, err
 	}
 	before = row.SubjectID
-	at, by := a.event.OccurredAt, a.event.ExternalID
-	var n Case
-	if subject != "" {
-		n.SubjectID, n.LinkedAt, n.LinkedBy = subject, at, by
-	} else {
+	if subject == "" && k.CompanyID == "" {
 		row.Events++
 		a.caseID = &row.ID
 	}
-	if o := k.Opened; o != nil {
-		n.Type, n.Priority, n.Reason, n.OpenedAt, n.OpenedBy = o.Type, o.Priority, o.Reason, at, by
-	}
-	return row, before, row.merge(n), nil
+	return row, before, row.merge(k, subject, a.event.OccurredAt, a.event.ExternalID), nil
 }
 
 // lockCustomers returns the customers of these subjects by subject, made where they are new.
@@ -203,24 +200,19 @@ func (a *application) writeCustomer(customer *Customer, c Change) (changed bool,
 	for _, d := range c.Decisions {
 		d.CustomerID, d.At, d.ExternalID = customer.ID, at, by
 		var newer bool
-		if f.Decisions, newer = merge(f.Decisions, d); newer {
+		if f.Decisions, newer = merge(f.Decisions, d, Decision.sameThing); newer {
 			changed, err = true, errors.Join(err, a.put(&d, "customer_id", "source", "authority"))
 		}
 	}
 	for _, k := range c.Checks {
 		k.CustomerID, k.At, k.ExternalID = customer.ID, at, by
 		var newer bool
-		if f.Checks, newer = merge(f.Checks, k); newer {
+		if f.Checks, newer = merge(f.Checks, k, Check.sameThing); newer {
 			changed, err = true, errors.Join(err, a.put(&k, "customer_id", "kind", "check_id"))
 		}
 	}
-	for _, h := range c.Hits {
+	for _, h := range c.found(at, by) {
 		h.CustomerID = customer.ID
-		if h.Resolution != "" {
-			h.ResolvedAt, h.ResolvedBy = at, by
-		} else {
-			h.FoundAt, h.FoundBy = at, by
-		}
 		row, newer := f.mergeHit(h)
 		if newer {
 			changed, err = true, errors.Join(err, a.put(row, "customer_id", "hit_id"))
@@ -231,6 +223,42 @@ func (a *application) writeCustomer(customer *Customer, c Change) (changed bool,
 	}
 	customer.recompute(f)
 	return changed, a.tx.Save(customer).Error
+}
+
+// found lists the hits that c reports and those whose resolution it reports, with the time that belongs to each.
+func (c Change) found(at Time, by string) (hits []Hit) {
+	for _, h := range c.Hits {
+		h.FoundAt, h.FoundBy = at, by
+		hits = append(hits, h)
+	}
+	for _, r := range c.Resolved {
+		hits = append(hits, Hit{HitID: r.HitID, Kind: HitKind, Resolution: r.Resolution, Resolver: r.Resolver, ResolvedAt: at, ResolvedBy: by})
+	}
+	return hits
+}
+
+// writeCompany stores what is new about a company.
+func (a *application) writeCompany(k CompanyChange) (changed bool, err error) {
+	row := &Company{Provider: a.event.Provider, CompanyID: k.CompanyID, Status: Pending, CreatedAt: a.now, UpdatedAt: a.now}
+	if err := a.lock(row, "provider", "company_id"); err != nil {
+		return false, err
+	}
+	if changed = row.merge(k, a.event.OccurredAt, a.event.ExternalID); changed {
+		err = a.tx.Save(row).Error
+	}
+	if k.Owner == nil || err != nil {
+		return changed, err
+	}
+	owner := *k.Owner
+	owner.Company, owner.At, owner.ExternalID = row.ID, a.event.OccurredAt, a.event.ExternalID
+	var known []BeneficialOwner
+	if err := a.tx.Where("company = ? AND owner_id = ?", row.ID, owner.OwnerID).Find(&known).Error; err != nil {
+		return false, err
+	}
+	if len(known) > 0 && !(version{owner.At, 0, owner.ExternalID}).newer(version{known[0].At, 0, known[0].ExternalID}) {
+		return changed, nil
+	}
+	return true, a.put(&owner, "company", "owner_id")
 }
 
 // put writes a fact in place of its older version.

@@ -111,5 +111,6 @@ func (c *Customer) merge(n Profile, at Time, by string) bool {
 	set("risk_level", n.RiskLevel != "", n.RiskLevel)
 	set("risk_score", n.RiskScore != nil, n.RiskScore)
 	set("flags", n.Flags != nil, n.Flags)
+	set("sandbox", n.Sandbox, n.Sandbox)
 	return changed
 }

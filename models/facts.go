@@ -123,12 +123,9 @@ func (c Check) version() version       { return version{c.At, checkSeverity[c.St
 func (c Check) sameThing(d Check) bool { return c.Kind == d.Kind && c.CheckID == d.CheckID }
 
 // merge puts f into facts in place of what it is newer than, and reports whether it did.
-func merge[F interface {
-	version() version
-	sameThing(F) bool
-}](facts []F, f F) ([]F, bool) {
+func merge[F interface{ version() version }](facts []F, f F, sameThing func(F, F) bool) ([]F, bool) {
 	for i, old := range facts {
-		if old.sameThing(f) {
+		if sameThing(old, f) {
 			if !f.version().newer(old.version()) {
 				return facts, false
 			}
@@ -163,6 +160,9 @@ const (
 	HitKind   = "hit"   // found by a screening check
 	AlertKind = "alert" // raised by ongoing monitoring
 )
+
+// HitResolution is how a hit was resolved.
+type HitResolution struct{ HitID, Resolution, Resolver string }
 
 // FalsePositive is the resolution of a hit that was somebody else.
 const FalsePositive = "false_positive"
@@ -205,6 +205,7 @@ type Profile struct {
 	RiskLevel  string
 	RiskScore  *int
 	Flags      []string // nil: not carried; empty: carried, and none raised
+	Sandbox    bool
 }
 
 // field is one profile value with the version that set it.

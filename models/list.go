@@ -106,12 +106,35 @@ func (s *Store) Cases(ctx context.Context, p Page) ([]Case, error) {
 	return cases, wrap("list cases", err)
 }
 
+// Companies lists companies with their owners.
+func (s *Store) Companies(ctx context.Context, p Page) ([]Company, error) {
+	db := s.read.WithContext(ctx)
+	var companies []Company
+	if err := p.of(db).Find(&companies).Error; err != nil {
+		return nil, wrap("list companies", err)
+	}
+	byID := map[int64]*Company{}
+	var ids []int64
+	for i := range companies {
+		companies[i].Owners = []BeneficialOwner{}
+		byID[companies[i].ID] = &companies[i]
+		ids = append(ids, companies[i].ID)
+	}
+	var owners []BeneficialOwner
+	err := db.Where("company IN ?", ids).Order("owner_id").Find(&owners).Error
+	for _, o := range owners {
+		byID[o.Company].Owners = append(byID[o.Company].Owners, o)
+	}
+	return companies, wrap("list beneficial owners", err)
+}
+
 // Stats counts what is in the database.
 type Stats struct {
 	Events    map[EventStatus]int64 `json:"events"`
 	Customers map[Status]int64      `json:"customers"`
 	// OldestWaiting is when the event was received that waits longest to be processed; zero when none waits.
-	OldestWaiting Time `json:"-"`
+	OldestWaiting Time    `json:"-"`
+	Drift         []Drift `json:"drift"`
 }
 
 // Stats counts events and customers by their status.
@@ -123,6 +146,7 @@ func (s *Store) Stats(ctx context.Context) (Stats, error) {
 		countBy(db, "events", st.Events),
 		countBy(db, "customers", st.Customers),
 		db.Raw("SELECT COALESCE(MIN(received_at), 0) FROM events WHERE status IN ('received', 'queued')").Scan(&st.OldestWaiting).Error,
+		db.Order("last_at DESC").Limit(100).Find(&st.Drift).Error,
 	)
 	return st, wrap("count rows", err)
 }

@@ -1,8 +1,8 @@
 package models
 
 import (
-	"cmp"
 	"encoding/json"
+	"slices"
 )
 
 // Facts are all that is known about one person, from which the customer's row follows.
@@ -30,24 +30,22 @@ func (c *Customer) recompute(f Facts) {
 // decision is the one that counts: of those with the highest authority, the newest.
 func (f Facts) decision() Decision {
 	best := Decision{Status: Pending, Authority: Progress}
-	consider := func(d Decision) {
+	for _, d := range f.allDecisions() {
 		rank, bestRank := authorityRank[d.Authority], authorityRank[best.Authority]
 		if rank > bestRank || rank == bestRank && d.version().newer(best.version()) {
 			best = d
 		}
 	}
-	for _, d := range f.Decisions {
-		consider(d)
-	}
-	for _, k := range f.Cases {
-		if k.open() {
-			consider(Decision{
-				Source: FromCase, Authority: OpenCase, Status: InReview,
-				Reason: cmp.Or(k.Reason, "a case is open"), At: k.OpenedAt, ExternalID: k.OpenedBy,
-			})
-		}
-	}
 	return best
+}
+
+// allDecisions are those that events made, and those that follow from the person's cases.
+func (f Facts) allDecisions() []Decision {
+	ds := slices.Clone(f.Decisions)
+	for _, k := range f.Cases {
+		ds = append(ds, k.decisions()...)
+	}
+	return ds
 }
 
 // screeningStatus is the result of the newest screening check; empty when there was none.
@@ -77,7 +75,7 @@ func (f Facts) hold() bool {
 			lift(k.At)
 		}
 	}
-	for _, d := range f.Decisions {
+	for _, d := range f.allDecisions() {
 		if d.Authority == Manual && d.Status == Verified {
 			lift(d.At)
 		}
@@ -111,6 +109,7 @@ func (c *Customer) fill() {
 	get(c.Profile, "risk_level", &c.RiskLevel)
 	get(c.Profile, "risk_score", &c.RiskScore)
 	get(c.Profile, "flags", &c.Flags)
+	get(c.Profile, "sandbox", &c.Sandbox)
 }
 
 func get[T any](p profile, name string, into *T) {

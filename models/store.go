@@ -74,7 +74,7 @@ func (s *Store) openSQLite(path string) error {
 	if path = strings.TrimPrefix(path, "//"); path == "" || strings.Contains(path, ":memory:") {
 		return errors.New("sqlite: wants the path of a file")
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("make database folder: %w", err)
 	}
 	s.dialect, s.lock = "sqlite", flock.New(path+".lock")
@@ -102,8 +102,8 @@ func (s *Store) openPostgres(url string) error {
 		return err // pgx has taken the password out
 	}
 	cfg.RuntimeParams["synchronous_commit"] = "on" // whatever the server's default: a 200 means synced
-	if cfg.ConnectTimeout == 0 || cfg.ConnectTimeout > time.Second {
-		cfg.ConnectTimeout = time.Second
+	if cfg.ConnectTimeout == 0 {
+		cfg.ConnectTimeout = 5 * time.Second // who waits for the connection has a deadline of their own
 	}
 	s.db, err = open(postgres.New(postgres.Config{Conn: stdlib.OpenDB(*cfg)}), 20)
 	s.read = s.db

@@ -21,7 +21,7 @@ import (
 // Execute runs the command that args name, serve if they name none, and returns the exit code: 0 when all went well, 1 for
 // an error, which it has printed to stderr, one problem per line.
 func Execute(ctx context.Context, args []string, samples fs.FS, stdout, stderr io.Writer) int {
-	root := newServe()
+	root := newServe(samples)
 	root.AddCommand(newTrigger(samples), newMigrate())
 	root.SetArgs(args)
 	root.SetOut(stdout)
@@ -36,7 +36,8 @@ func Execute(ctx context.Context, args []string, samples fs.FS, stdout, stderr i
 }
 
 // newServe is the root command and, under its own name, a command like the others.
-func newServe() *cobra.Command {
+func newServe(samples fs.FS) *cobra.Command {
+	serve := func(cmd *cobra.Command, _ []string) error { return serve(cmd, samples) }
 	root := &cobra.Command{
 		Use:   "identity-webhooks",
 		Short: "Receive webhooks from identity-verification providers",
@@ -44,24 +45,45 @@ func newServe() *cobra.Command {
 
 Without a command it serves. The README lists the environment variables that configure it.`,
 		Example:       "  go run .\n  go run . trigger trustgate/applicant.reviewed",
-		Args:          cobra.NoArgs,
+		Args:          noCommand,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE:          serve,
+
+		SuggestionsMinimumDistance: 2, // letters that may be wrong
 	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w (%s --help lists the flags)", err, cmd.CommandPath())
+	})
 	root.AddCommand(&cobra.Command{
-		Use: "serve", Short: "Receive webhooks and work on them (the default)", Args: cobra.NoArgs, RunE: serve,
+		Use:     "serve",
+		Short:   "Receive webhooks and work on them (the default)",
+		Example: "  go run . serve\n  ADDR=:9000 LOG_LEVEL=debug go run . serve",
+		Args:    cobra.NoArgs,
+		RunE:    serve,
 	})
 	return root
 }
 
-func serve(cmd *cobra.Command, _ []string) error {
+// noCommand refuses an argument that is not the name of a command, and suggests what may have been meant.
+func noCommand(root *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if near := root.SuggestionsFor(args[0]); len(near) > 0 {
+		return fmt.Errorf("there is no command %q; did you mean %s?", args[0], strings.Join(near, " or "))
+	}
+	return fmt.Errorf("there is no command %q; --help lists them", args[0])
+}
+
+// serve runs the program until its context ends.
+func serve(cmd *cobra.Command, samples fs.FS) error {
 	c, err := app.LoadConfig()
 	if err != nil {
 		return err
 	}
 	log := newLog(c, cmd.ErrOrStderr())
-	a, err := app.New(cmd.Context(), c, log)
+	a, err := app.New(cmd.Context(), c, samples, log)
 	if err != nil {
 		return err
 	}
