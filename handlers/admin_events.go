@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
 
@@ -12,7 +13,7 @@ import (
 )
 
 func (a *Admin) events(c *gin.Context) (int, any, error) {
-	f, err := eventFilter(c)
+	f, err := eventFilter(c, "limit", "cursor")
 	if err != nil {
 		return 0, nil, err
 	}
@@ -36,12 +37,13 @@ func (a *Admin) event(c *gin.Context) (int, any, error) {
 	full := struct {
 		models.Event
 		Payload    json.RawMessage `json:"payload,omitempty"`
-		BodyBase64 string          `json:"body_base64,omitempty"`
+		BodyBase64 *string         `json:"body_base64,omitempty"`
 	}{Event: e}
-	if json.Valid(e.Body) {
+	if json.Valid(e.Body) && utf8.Valid(e.Body) {
 		full.Payload = e.Body
 	} else {
-		full.BodyBase64 = base64.StdEncoding.EncodeToString(e.Body)
+		text := base64.StdEncoding.EncodeToString(e.Body)
+		full.BodyBase64 = &text
 	}
 	return http.StatusOK, full, nil
 }

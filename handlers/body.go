@@ -85,7 +85,7 @@ func (o object) time(name string) (time.Time, error) {
 		return time.Time{}, err
 	}
 	t, err := time.Parse(time.RFC3339Nano, s)
-	if err != nil {
+	if year := t.UTC().Year(); err != nil || year < 1 || year > 9999 { // in UTC its year may have five digits
 		return time.Time{}, unreadable("%s is not an RFC 3339 time", name)
 	}
 	return t, nil

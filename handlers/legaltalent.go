@@ -75,7 +75,7 @@ func (p legalTalent) envelope(body []byte) (e Envelope, err error) {
 		return e, err
 	}
 	var seconds int64
-	if json.Unmarshal(o["created"], &seconds) != nil || seconds <= 0 || seconds > 999_999_999_999 {
+	if json.Unmarshal(o["created"], &seconds) != nil || seconds <= 0 || time.Unix(seconds, 0).UTC().Year() > 9999 {
 		return e, unreadable("created is not a Unix time in seconds")
 	}
 	e.OccurredAt = time.Unix(seconds, 0)

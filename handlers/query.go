@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
 
@@ -56,14 +58,14 @@ func list[T any](name string, rows []T, p models.Page, id func(T) int64, err err
 	return http.StatusOK, gin.H{name: rows, "next_cursor": next}, nil
 }
 
-// eventFilter reads which events a call is about.
-func eventFilter(c *gin.Context) (models.EventFilter, error) {
+// eventFilter reads which events a call is about. The call may have further parameters.
+func eventFilter(c *gin.Context, further ...string) (models.EventFilter, error) {
 	f := models.EventFilter{
 		Provider: c.Query("provider"), ExternalID: c.Query("external_id"), Type: c.Query("type"),
 		Status: models.EventStatus(c.Query("status")), Outcome: models.Outcome(c.Query("outcome")),
 	}
 	err := errors.Join(
-		known(c, "provider", "external_id", "type", "status", "outcome", "customer_id", "limit", "cursor"),
+		known(c, append(further, "provider", "external_id", "type", "status", "outcome", "customer_id")...),
 		oneOf("status", f.Status, models.EventStatuses),
 		oneOf("outcome", f.Outcome, models.Outcomes),
 	)
@@ -103,11 +105,21 @@ func customerFilter(c *gin.Context) (models.CustomerFilter, error) {
 	return f, nil
 }
 
-// known refuses parameters that the call does not have: with a typo in a filter it would select everything.
+// known refuses parameters that the call does not have, that come twice or cannot be read: with a typo in a filter it would
+// select everything.
 func known(c *gin.Context, names ...string) error {
-	for name := range c.Request.URL.Query() {
-		if !slices.Contains(names, name) {
+	values, err := url.ParseQuery(c.Request.URL.RawQuery)
+	if err != nil {
+		return badRequest("the query cannot be read: " + err.Error())
+	}
+	for name, list := range values {
+		switch {
+		case !slices.Contains(names, name):
 			return badRequest(fmt.Sprintf("unknown parameter %q; known are %s", name, strings.Join(names, ", ")))
+		case len(list) > 1:
+			return badRequest(fmt.Sprintf("parameter %s comes %d times; give it once", name, len(list)))
+		case !utf8.ValidString(list[0]) || strings.ContainsRune(list[0], 0):
+			return badRequest(fmt.Sprintf("parameter %s is not text", name))
 		}
 	}
 	return nil

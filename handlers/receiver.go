@@ -1,10 +1,12 @@
 package handlers
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -40,7 +42,7 @@ func (r *Receiver) receive(name string, p Provider) gin.HandlerFunc {
 			r.refuseBody(c, log, err)
 			return
 		}
-		d := Delivery{Header: c.Request.Header, Token: c.Param("token"), Body: body, ReceivedAt: r.now()}
+		d := Delivery{Header: c.Request.Header, Token: token(c), Body: body, ReceivedAt: r.now()}
 		env, err := p.Verify(d)
 		var reason Reason
 		if errors.As(err, &reason) {
@@ -49,6 +51,19 @@ func (r *Receiver) receive(name string, p Provider) gin.HandlerFunc {
 		}
 		r.store200(c, log, r.event(name, d, env, err), env.Warning)
 	}
+}
+
+// token is the path's last segment, unescaped. (Gin's own way of doing so makes a space of a plus.)
+func token(c *gin.Context) string {
+	segment := c.Param("token")
+	if c.Request.URL.RawPath == "" {
+		return segment
+	}
+	text, err := url.PathUnescape(segment)
+	if err != nil {
+		return "" // no token; net/http lets no such path through
+	}
+	return text
 }
 
 // event makes the inbox row. A verified body that cannot be read is kept as well: nothing is lost, and the provider is not
@@ -87,14 +102,14 @@ func (r *Receiver) store200(c *gin.Context, log *slog.Logger, e models.Event, wa
 		log.Warn("delivery is odd", "warning", warning)
 	}
 	switch {
-	case receipt == models.Conflicting:
-		log.Warn("event quarantined", "err", "the same external ID came before with another body")
-	case e.Status == models.Failed:
-		log.Warn("event unreadable", "err", e.LastError)
 	case receipt == models.Repeated:
 		log.Info("event repeated")
 		answer(c, http.StatusOK, duplicate)
 		return
+	case receipt == models.Conflicting:
+		log.Warn("event quarantined", "err", cmp.Or(e.LastError, "the same external ID came before with another body"))
+	case e.Status == models.Failed:
+		log.Warn("event unreadable", "err", e.LastError)
 	default:
 		log.Info("event accepted")
 		r.wake()

@@ -42,6 +42,7 @@ func newEngine(log *slog.Logger) *gin.Engine {
 	g := gin.New()
 	g.HandleMethodNotAllowed = true
 	g.RedirectTrailingSlash = false
+	g.UseRawPath, g.UnescapePathValues = true, false // a secret token may hold a slash, escaped, or a plus: see token
 	if err := g.SetTrustedProxies(nil); err != nil {
 		panic(err) // nil is always valid
 	}

@@ -86,11 +86,11 @@ func timestamp(h http.Header, name string) (string, time.Time, error) {
 	if err != nil {
 		return "", time.Time{}, err
 	}
-	seconds, err := strconv.ParseUint(value, 10, 64)
-	if err != nil || len(value) > 12 {
+	seconds, err := strconv.ParseInt(value, 10, 64)
+	if err != nil || len(value) > 12 || strings.Trim(value, "0123456789") != "" {
 		return "", time.Time{}, unverified(MalformedTimestamp)
 	}
-	return value, time.Unix(int64(seconds), 0), nil
+	return value, time.Unix(seconds, 0), nil
 }
 
 // fresh checks that a delivery time lies within the tolerance, both ways.
