@@ -106,7 +106,7 @@ func meaningful(t testing.TB, r *Registry) (bodies map[string][][]byte) {
 			}
 			body, err := fs.ReadFile(samples, file)
 			e, ok := received(all[provider], provider, r, body)
-			if change, _, err := r.translate(e); ok && err == nil && change.Outcome != models.Ignored {
+			if change, _, err := r.Translate(e); ok && err == nil && change.Outcome != models.Ignored {
 				bodies[provider] = append(bodies[provider], body)
 			}
 			return err

@@ -170,8 +170,8 @@ func (r *Registry) Queue(provider, generation, eventType string) string {
 	return models.DefaultQueue
 }
 
-// translate returns what e asks for, and whether its type is known.
-func (r *Registry) translate(e models.Event) (change models.Change, known bool, err error) {
+// Translate returns what an event asks for, and whether its type is known. An unknown one asks for nothing.
+func (r *Registry) Translate(e models.Event) (change models.Change, known bool, err error) {
 	if e.Type == "" {
 		return change, true, fmt.Errorf("%w: the envelope could not be read", ErrPermanent)
 	}

@@ -169,7 +169,7 @@ func (w *Worker) translate(e models.Event) (models.Change, bool, error) {
 			}
 			done <- r
 		}()
-		r.change, r.known, r.err = w.registry.translate(e)
+		r.change, r.known, r.err = w.registry.Translate(e)
 	}()
 	deadline := time.NewTimer(translationTimeout)
 	defer deadline.Stop()
