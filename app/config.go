@@ -26,13 +26,14 @@ type Config struct {
 	Role               string     `env:"ROLE" envDefault:"all"`
 	TrustGateFallback  string     `env:"TRUSTGATE_SIGNATURE_FALLBACK" envDefault:"timestamp.body"`
 	LegalTalentContent string     `env:"LEGALTALENT_SIGNED_CONTENT" envDefault:"either"`
+	TrustGateSandbox   string     `env:"TRUSTGATE_SANDBOX" envDefault:"off"`
 	LogLevel           slog.Level `env:"LOG_LEVEL" envDefault:"info"`
 	LogFormat          string     `env:"LOG_FORMAT"`
 
 	// Secrets are the active secrets of each provider that has any.
-	Secrets map[string][]string
+	Secrets map[string][]string `env:"-"`
 	// SecretsFile is where development secrets came from; empty otherwise.
-	SecretsFile string
+	SecretsFile string `env:"-"`
 }
 
 // The values of Config.Env and Config.Role.
@@ -53,7 +54,7 @@ func ReadConfig(environ []string) (Config, error) {
 	var c Config
 	var problems []error
 	if err := env.ParseWithOptions(&c, env.Options{Environment: vars}); err != nil {
-		problems = append(problems, parseProblems(err)...)
+		problems = append(problems, parseProblems(err, vars)...)
 	}
 	oneOf := func(name, value string, allowed ...string) {
 		if !slices.Contains(allowed, value) {
@@ -64,6 +65,7 @@ func ReadConfig(environ []string) (Config, error) {
 	oneOf("ROLE", c.Role, RoleAll, RoleReceiver, RoleWorker)
 	oneOf("TRUSTGATE_SIGNATURE_FALLBACK", c.TrustGateFallback, handlers.FormTimestampBody, handlers.FormBody, handlers.FormOff)
 	oneOf("LEGALTALENT_SIGNED_CONTENT", c.LegalTalentContent, handlers.FormEither, handlers.FormBody, handlers.FormTimestampBody)
+	oneOf("TRUSTGATE_SANDBOX", c.TrustGateSandbox, "off", "on")
 	if c.LogFormat == "" {
 		c.LogFormat = map[bool]string{true: "json", false: "text"}[c.Env == Production]
 	}
@@ -82,7 +84,7 @@ func ReadConfig(environ []string) (Config, error) {
 }
 
 // parseProblems takes env's errors apart, and names the variable in each.
-func parseProblems(err error) []error {
+func parseProblems(err error, vars map[string]string) []error {
 	var all env.AggregateError
 	if !errors.As(err, &all) {
 		return []error{err}
@@ -91,7 +93,7 @@ func parseProblems(err error) []error {
 	for _, e := range all.Errors {
 		var p env.ParseError
 		if errors.As(e, &p) && p.Name == "LogLevel" {
-			e = errors.New("LOG_LEVEL: want debug, info, warn or error")
+			e = fmt.Errorf("LOG_LEVEL is %q: want debug, info, warn, error", vars["LOG_LEVEL"])
 		}
 		problems = append(problems, e)
 	}
@@ -179,3 +181,6 @@ func (c Config) LogValue() slog.Value {
 		slog.Any("providers", slices.Sorted(maps.Keys(c.Secrets))),
 	)
 }
+
+// String says no more than LogValue.
+func (c Config) String() string { return c.LogValue().String() }

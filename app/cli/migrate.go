@@ -13,7 +13,9 @@ func newMigrate() *cobra.Command {
 		Use:   "migrate",
 		Short: "Bring the database up to date, and stop",
 		Long:  "Brings the database up to date, as every start of the server does, and stops. For a deployment that migrates before it starts replicas.",
-		Args:  cobra.NoArgs,
+		Example: `  go run . migrate
+  DATABASE_URL=postgres://me@localhost/webhooks go run . migrate`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := app.LoadConfig()
 			if err != nil {

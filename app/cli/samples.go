@@ -50,16 +50,19 @@ func findSample(samples fs.FS, name string) (string, []byte, error) {
 			return candidate, body, err
 		}
 	}
-	nearest := slices.MinFunc(names, func(a, b string) int {
-		return levenshtein.ComputeDistance(a, name) - levenshtein.ComputeDistance(b, name)
-	})
-	return "", nil, fmt.Errorf("there is no sample %q; did you mean %s? Without an argument, trigger lists them all", name, nearest)
+	distance := func(candidate string) int { return levenshtein.ComputeDistance(candidate, name) }
+	nearest := slices.MinFunc(names, func(a, b string) int { return distance(a) - distance(b) })
+	guess := ""
+	if distance(nearest) < len(name) { // else they have nothing in common
+		guess = "; did you mean " + nearest + "?"
+	}
+	return "", nil, fmt.Errorf("there is no sample %q%s (without an argument, trigger lists them all)", name, guess)
 }
 
 // idFields are where samples carry what makes them one event and not another: the event's ID or, for events that have
-// none, a part of the ID that is derived.
+// none, a part of the ID that is derived. Where they have neither, the new times make it another.
 var idFields = []string{
-	"event_id", "id", "paymentId", "standingOrderId", "invitationId", "workflow_execution_id", "data.webhook_id", "data.sessionId",
+	"event_id", "id", "paymentId", "standingOrderId", "invitationId", "workflow_execution_id",
 }
 
 // renew makes a new event of a sample: a new ID, and times moved so that its newest is at. The rest, and with it whom the

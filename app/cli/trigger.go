@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,10 +51,13 @@ Without an argument it lists what it can send.`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: t.complete,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return t.list(cmd.OutOrStdout())
+			switch {
+			case len(args) > 0:
+				return t.run(cmd.Context(), args[0], cmd.OutOrStdout())
+			case t.file != "":
+				return errors.New("--file wants to know whose it is: trigger <provider> --file " + t.file)
 			}
-			return t.run(cmd.Context(), args[0], cmd.OutOrStdout())
+			return t.list(cmd.OutOrStdout())
 		},
 	}
 	cmd.Flags().StringVar(&t.url, "url", "", "send to this server instead of the one at ADDR; with or without /webhooks")
@@ -123,16 +127,21 @@ func (t *trigger) body(name string) (string, []byte, error) {
 // provider returns the provider that name begins with, with the secret to sign with.
 func (t *trigger) provider(c app.Config, name string) (handlers.Provider, error) {
 	provider, _, _ := strings.Cut(name, "/")
+	if !slices.Contains(handlers.ProviderNames(), provider) {
+		return nil, fmt.Errorf("unknown provider %q: want %s", provider, strings.Join(handlers.ProviderNames(), ", "))
+	}
 	secrets := c.Secrets[provider]
 	if t.secret != "" {
 		secrets = []string{t.secret}
 	}
 	p, err := handlers.NewProvider(provider, secrets, c.Settings())
 	if err != nil {
-		return nil, fmt.Errorf("%w: set %s_WEBHOOK_SECRET or --secret", err, strings.ToUpper(provider))
+		return nil, fmt.Errorf("%w: set %s or --secret", err, secretName(provider))
 	}
 	return p, nil
 }
+
+func secretName(provider string) string { return strings.ToUpper(provider) + "_WEBHOOK_SECRET" }
 
 func (t *trigger) base(c app.Config) (string, error) {
 	if t.url == "" {
@@ -155,43 +164,68 @@ func (t *trigger) send(ctx context.Context, w io.Writer, p handlers.Provider, ba
 			return fmt.Errorf("renew %s: %w", name, err)
 		}
 	}
+	provider, _, _ := strings.Cut(name, "/")
 	signed := p.Sign(body, now)
-	answer, err := post(ctx, base+signed.Path, signed.Header, body)
+	status, answer, err := post(ctx, base+signed.Path, signed.Header, body)
 	if err != nil {
-		return err
+		return fmt.Errorf("send to %s%s: %w (is the server running? start it with: go run .)", base, provider, err)
+	}
+	if status != http.StatusOK {
+		return fmt.Errorf("%s%s answers %s%s", base, provider, answer, advice(status, provider))
 	}
 	fmt.Fprintf(w, "%s → %s\n", name, answer)
-	provider, _, _ := strings.Cut(name, "/")
-	token := strings.TrimPrefix(strings.TrimPrefix(signed.Path, provider), "/")
-	env, err := p.Verify(handlers.Delivery{Header: signed.Header, Token: token, Body: body, ReceivedAt: now})
+	token, err := url.PathUnescape(strings.TrimPrefix(strings.TrimPrefix(signed.Path, provider), "/"))
 	if err != nil {
-		return fmt.Errorf("%s was stored, but cannot be read: %w", name, err)
+		return fmt.Errorf("read path token: %w", err)
+	}
+	env, err := p.Verify(handlers.Delivery{Header: signed.Header, Token: token, Body: body, ReceivedAt: now})
+	if err != nil && !errors.Is(err, handlers.ErrContradictory) { // that one is quarantined under its ID
+		return fmt.Errorf("%s is stored as failed, since it cannot be read: %w", name, err)
 	}
 	return t.outcome(ctx, w, admin, provider, env.ExternalID)
 }
 
-// post sends a delivery and returns the answer on one line. Anything but 200 is an error.
-func post(ctx context.Context, url string, header http.Header, body []byte) (string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+// post sends a delivery and returns the answer's status, and the answer on one line.
+func post(ctx context.Context, to string, header http.Header, body []byte) (status int, answer string, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
 	if err != nil {
-		return "", err
+		return 0, "", withoutURL(err)
 	}
 	req.Header = header.Clone()
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := (&http.Client{Timeout: 10 * time.Second}).Do(req)
 	if err != nil {
-		return "", fmt.Errorf("send: %w (is the server running? start it with: go run .)", err)
+		return 0, "", withoutURL(err)
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, 4<<10))
 	if err != nil {
-		return "", fmt.Errorf("send: %w", err)
+		return 0, "", err
 	}
-	answer := fmt.Sprintf("%s %s", resp.Status, text)
-	if resp.StatusCode != http.StatusOK {
-		return "", fmt.Errorf("the server answered %s", answer)
+	if text = bytes.TrimSpace(text); !json.Valid(text) || bytes.ContainsRune(text, '\n') {
+		return resp.StatusCode, resp.Status, nil // a proxy's page of HTML explains nothing here
 	}
-	return answer, nil
+	return resp.StatusCode, resp.Status + " " + string(text), nil
+}
+
+// withoutURL takes the URL out of an error: Trustist's ends in its secret.
+func withoutURL(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
+
+// advice says what to do about an answer that is not 200.
+func advice(status int, provider string) string {
+	switch status {
+	case http.StatusUnauthorized:
+		return fmt.Sprintf(": sign with the server's %s (--secret does); its log and GET /api/rejections say what was wrong", secretName(provider))
+	case http.StatusNotFound:
+		return fmt.Sprintf(": it has no %s, or another one than was used here", secretName(provider))
+	}
+	return ""
 }
 
 // outcome waits until the server has worked on the event, and prints the customer it led to.
@@ -208,8 +242,12 @@ func (t *trigger) outcome(ctx context.Context, w io.Writer, admin *adminClient, 
 			fmt.Fprintf(w, "  what came of it cannot be shown: %v\n", err)
 			return nil
 		}
-		if len(list.Events) > 0 && list.Events[0].Status != models.Received && list.Events[0].Status != models.Queued {
-			return t.printOutcome(ctx, w, admin, list.Events[0])
+		if len(list.Events) == 0 { // an answer of 200 means that it is stored
+			fmt.Fprintf(w, "  what came of it cannot be shown: %s is the admin API of another server (see ADMIN_ADDR)\n", admin.base)
+			return nil
+		}
+		if e := list.Events[0]; e.Status != models.Received && e.Status != models.Queued {
+			return t.printOutcome(ctx, w, admin, e)
 		}
 		select {
 		case <-ctx.Done():
