@@ -1,7 +1,10 @@
 package app_test
 
 import (
+	"io"
+	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -124,4 +127,37 @@ func TestDatabaseDown(t *testing.T) {
 		r.settle()
 	}
 	r.applied(ids)
+}
+
+// A sender that is slow, or never comes to an end, is cut off: it cannot hold a connection for long.
+func TestSlowSenders(t *testing.T) {
+	t.Parallel()
+	r := start(t, sqlite(t))
+	for name, said := range map[string]string{
+		"headers": "POST /webhooks/trustgate HTTP/1.1\r\nHost: localhost\r\n",
+		"body":    "POST /webhooks/trustgate HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{",
+		"nothing": "",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			conn, err := net.Dial("tcp", r.app.Addr())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				if err := conn.Close(); err != nil {
+					t.Error(err)
+				}
+			}()
+			if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := conn.Write([]byte(said)); err != nil {
+				t.Fatal(err)
+			}
+			if answer, err := io.ReadAll(conn); err != nil || strings.Contains(string(answer), "200 OK") {
+				t.Errorf("answered %q and %v, want the connection closed by the server", answer, err)
+			}
+		})
+	}
 }

@@ -50,7 +50,7 @@ const secret = "whsec_test_9f3b61c07ad2"
 
 // running is an app that runs in this process.
 type running struct {
-	t         *testing.T
+	t         testing.TB
 	app       *app.App
 	providers map[string]handlers.Provider
 	log       *buffer
@@ -58,7 +58,7 @@ type running struct {
 }
 
 // start runs an app on b until the test ends. Further settings have the form NAME=value.
-func start(t *testing.T, b backend, settings ...string) *running {
+func start(t testing.TB, b backend, settings ...string) *running {
 	t.Helper()
 	r, err := tryStart(t, b, settings...)
 	if err != nil {
@@ -67,7 +67,7 @@ func start(t *testing.T, b backend, settings ...string) *running {
 	return r
 }
 
-func tryStart(t *testing.T, b backend, settings ...string) (*running, error) {
+func tryStart(t testing.TB, b backend, settings ...string) (*running, error) {
 	t.Helper()
 	environ := append([]string{
 		"ADDR=127.0.0.1:0", "ADMIN_ADDR=127.0.0.1:0", "DATABASE_URL=" + b.databaseURL, "REDIS_URL=" + b.redisURL,
@@ -122,7 +122,7 @@ func (b *buffer) String() string {
 }
 
 // sample reads a file below testdata and sets members of it, given as path and value in turn.
-func sample(t *testing.T, name string, set ...any) []byte {
+func sample(t testing.TB, name string, set ...any) []byte {
 	t.Helper()
 	body, err := os.ReadFile(filepath.Join("..", "testdata", name+".json"))
 	if err != nil {
@@ -137,7 +137,7 @@ func sample(t *testing.T, name string, set ...any) []byte {
 }
 
 // reviewed is a TrustGate verdict on a person, with an ID of its own.
-func reviewed(t *testing.T, applicant, status string, at time.Time) []byte {
+func reviewed(t testing.TB, applicant, status string, at time.Time) []byte {
 	t.Helper()
 	return sample(t, "trustgate/applicant.reviewed", "event_id", uuid.NewString(), "timestamp", at.UTC().Format(time.RFC3339),
 		"data.applicant_id", applicant, "data.status", status, "data.review_decision", "manual_"+status)
