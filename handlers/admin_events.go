@@ -69,6 +69,11 @@ func (a *Admin) replay(c *gin.Context) (int, any, error) {
 	if f == (models.EventFilter{}) {
 		return 0, nil, badRequest("say which events, for example status=failed")
 	}
+	for name, values := range c.Request.URL.Query() {
+		if values[0] == "" { // from a script whose variable is not set: it would select too much
+			return 0, nil, badRequest("parameter " + name + " is empty")
+		}
+	}
 	n, err := a.store.ReplayEvents(c.Request.Context(), f, time.Now())
 	if err != nil {
 		return 0, nil, err

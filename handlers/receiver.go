@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -92,7 +93,11 @@ func (r *Receiver) event(name string, d Delivery, env Envelope, unread error) mo
 func (r *Receiver) store200(c *gin.Context, log *slog.Logger, e models.Event, warning string) {
 	receipt, err := r.store.AddEvent(c.Request.Context(), e)
 	if err != nil {
-		log.Error("delivery not stored", "external_id", e.ExternalID, "type", e.Type, "err", err)
+		level := slog.LevelError
+		if errors.Is(err, context.Canceled) {
+			level = slog.LevelWarn // the sender has hung up, and will send it again
+		}
+		log.Log(context.WithoutCancel(c.Request.Context()), level, "delivery not stored", "external_id", e.ExternalID, "type", e.Type, "err", err)
 		c.Header("Retry-After", "5")
 		answer(c, http.StatusServiceUnavailable, unavailable)
 		return

@@ -102,7 +102,8 @@ func TestRoutes(t *testing.T) {
 		{"GET", "/webhooks/trustgate", 405, `{"error":"method_not_allowed"}`, "POST"},
 		{"PUT", "/webhooks/legaltalent", 405, `{"error":"method_not_allowed"}`, "POST"},
 		{"DELETE", "/webhooks/trustist/" + trustistToken, 405, `{"error":"method_not_allowed"}`, "POST"},
-		{"POST", "/healthz", 405, `{"error":"method_not_allowed"}`, "GET"},
+		{"POST", "/healthz", 405, `{"error":"method_not_allowed"}`, "GET, HEAD"},
+		{"HEAD", "/healthz", 200, "", ""},
 		{"GET", "/healthz", 200, `{"status":"ok"}`, ""},
 		{"GET", "/readyz", 200, `{"status":"ready"}`, ""},
 		{"GET", "/api/events", 404, isNotFound, ""},
@@ -125,6 +126,12 @@ func TestTokenCharacters(t *testing.T) {
 		r := newReception(t, store, map[string]Provider{"trustist": mustProvider(t, "trustist", documented, token)})
 		if got := r.deliver("trustist", trustistOlder); got.status != 200 {
 			t.Errorf("token %q: answered %d to the right one", token, got.status)
+		}
+		everyByte := func(q *Request) {
+			q.Path = fmt.Sprintf("trustist/%%%s", strings.ReplaceAll(fmt.Sprintf("% x", token), " ", "%"))
+		}
+		if got := r.deliver("trustist", trustistOlder, everyByte); got.status != 200 {
+			t.Errorf("token %q, escaped to the last byte: answered %d to the right one", token, got.status)
 		}
 	}
 }

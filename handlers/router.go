@@ -22,8 +22,8 @@ func NewRouter(r *Receiver, active map[string]Provider, ready func(context.Conte
 		}
 		g.POST(path, r.receive(name, p))
 	}
-	g.GET("/healthz", func(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"status": "ok"}) })
-	g.GET("/readyz", func(c *gin.Context) {
+	healthz := func(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"status": "ok"}) }
+	readyz := func(c *gin.Context) {
 		ctx, cancel := context.WithTimeout(c.Request.Context(), time.Second)
 		defer cancel()
 		if err := ready(ctx); err != nil {
@@ -32,7 +32,11 @@ func NewRouter(r *Receiver, active map[string]Provider, ready func(context.Conte
 			return
 		}
 		c.JSON(http.StatusOK, gin.H{"status": "ready"})
-	})
+	}
+	for _, method := range []string{http.MethodGet, http.MethodHead} { // load balancers ask with either
+		g.Handle(method, "/healthz", healthz)
+		g.Handle(method, "/readyz", readyz)
+	}
 	return g
 }
 

@@ -134,7 +134,9 @@ func (p trustist) payment(o object, body []byte) (e Envelope, err error) {
 			if err != nil {
 				return e, err
 			}
-			e.ExternalID = derivedID(e.Type, id, status)
+			if status != "" { // without it, what happens each month would be one event
+				e.ExternalID = derivedID(e.Type, id, status)
+			}
 			break
 		}
 	}

@@ -76,7 +76,7 @@ func TestLongestText(t *testing.T) {
 
 func TestUnfitTimes(t *testing.T) {
 	t.Parallel()
-	for _, created := range []string{"0", "-5", "1.5", "1e3", `"1735228800"`, "1735228800000", "99999999999999999999", "null", "true", "[]"} {
+	for _, created := range []string{"0", "-5", "1.5", "1e3", `"1735228800"`, "1735228800000", "99999999999999999999", "9223372036854775807", "9223371966579724800", "null", "true", "[]"} {
 		if _, err := envelopeOf(t, "legaltalent", strings.Replace(kycBody, "1735228800", created, 1)); !errors.Is(err, ErrUnreadable) {
 			t.Errorf("created %s: %v, want ErrUnreadable", created, err)
 		}

@@ -51,21 +51,21 @@ func (s *Store) AddEvent(ctx context.Context, e Event) (Receipt, error) {
 	a := &addition{&e, make(chan addResult, 1)}
 	ctx, cancel := context.WithTimeout(ctx, addTimeout)
 	defer cancel()
-	select {
-	case s.additions <- a:
-	case <-ctx.Done():
-		return 0, fmt.Errorf("add event: %w", ctx.Err())
-	case <-s.closing:
-		return 0, fmt.Errorf("add event: %w", errClosed)
-	}
-	select {
-	case r := <-a.done:
-		if r.err != nil {
-			return 0, fmt.Errorf("add event: %w", r.err)
+	queue := s.additions
+	for {
+		select {
+		case queue <- a:
+			queue = nil // from now on only the answer counts
+		case r := <-a.done:
+			if r.err != nil {
+				return 0, fmt.Errorf("add event: %w", r.err)
+			}
+			return r.receipt, nil
+		case <-ctx.Done():
+			return 0, fmt.Errorf("add event: %w", ctx.Err())
+		case <-s.closing:
+			return 0, fmt.Errorf("add event: %w", errClosed)
 		}
-		return r.receipt, nil
-	case <-ctx.Done():
-		return 0, fmt.Errorf("add event: %w", ctx.Err())
 	}
 }
 
@@ -111,52 +111,73 @@ func isDataError(err error) bool {
 type identity struct{ provider, externalID string }
 
 // insert stores the batch. Equal identities are collapsed and the rows sorted, so that two batches that overlap wait for
-// each other instead of deadlocking, and no statement meets its own row twice.
+// each other instead of deadlocking, and no statement meets its own row twice. Where one identity comes with several bodies,
+// all but the first take another turn.
 func insert(db *gorm.DB, batch []*addition) ([]addResult, error) {
-	first := map[identity]*Event{} // of each identity, the body that is stored under it
-	var rows, conflicts []*Event
-	for _, a := range batch {
+	results := make([]addResult, len(batch))
+	first := map[identity]*Event{} // the row to be stored under each identity
+	var rows []*Event
+	var again []int
+	for i, a := range batch {
 		e := *a.event
-		if e.Status == Quarantined {
-			conflicts = append(conflicts, &e)
-			continue
-		}
 		key := identity{e.Provider, e.ExternalID}
 		switch stored, known := first[key]; {
+		case e.Status == Quarantined:
+			results[i].receipt = Conflicting
+			if err := quarantine(db, e); err != nil {
+				return nil, err
+			}
 		case !known:
 			first[key] = &e
 			rows = append(rows, &e)
 		case stored.sameBody(&e):
 			stored.Deliveries++
+		default:
+			again = append(again, i)
 		}
 	}
 	slices.SortFunc(rows, func(a, b *Event) int {
 		return cmp.Or(cmp.Compare(a.Provider, b.Provider), cmp.Compare(a.ExternalID, b.ExternalID))
 	})
-	stored, err := upsert(db, rows)
+	now, err := upsert(db, rows)
 	if err != nil {
 		return nil, err
 	}
-	results := make([]addResult, len(batch))
 	for i, a := range batch {
-		if a.event.Status == Quarantined {
-			results[i].receipt = Conflicting
+		if a.event.Status == Quarantined || slices.Contains(again, i) {
 			continue
 		}
 		key := identity{a.event.Provider, a.event.ExternalID}
-		row := stored[key]
-		switch {
-		case !row.sameBody(a.event):
+		switch stored := now[key]; {
+		case !stored.sameBody(a.event):
 			results[i].receipt = Conflicting
-			conflicts = append(conflicts, a.event)
-		case first[key] != nil && row.Deliveries == first[key].Deliveries:
+			if err := quarantine(db, *a.event); err != nil {
+				return nil, err
+			}
+		case first[key] != nil && stored.Deliveries == first[key].Deliveries:
 			results[i].receipt = Accepted
 			first[key] = nil // the others in this batch repeat it
 		default:
 			results[i].receipt = Repeated
 		}
 	}
-	return results, quarantine(db, conflicts)
+	return results, insertAgain(db, batch, again, results)
+}
+
+// insertAgain stores those of the batch that had to wait, and puts their results in place.
+func insertAgain(db *gorm.DB, batch []*addition, which []int, results []addResult) error {
+	if len(which) == 0 {
+		return nil
+	}
+	var rest []*addition
+	for _, i := range which {
+		rest = append(rest, batch[i])
+	}
+	later, err := insert(db, rest)
+	for j, i := range which[:len(later)] {
+		results[i] = later[j]
+	}
+	return err
 }
 
 // sameBody reports whether a delivery of o repeats e. Where the ID is derived from the payload's meaning, other bytes are
@@ -199,20 +220,13 @@ func upsert(db *gorm.DB, rows []*Event) (map[identity]*Event, error) {
 	return stored, nil
 }
 
-// quarantine keeps events that must not be applied: each body once, with its deliveries counted.
-func quarantine(db *gorm.DB, events []*Event) error {
-	for _, e := range events {
-		row := *e
-		if row.Status != Quarantined {
-			row.LastError = "the same external ID came before with another body"
-		}
-		row.Status, row.Deliveries = Quarantined, 1
-		err := db.Exec("INSERT INTO events ("+columns+") VALUES ("+strings.Repeat("?,", 15)+`?)
-			ON CONFLICT (provider, external_id, sha256) WHERE status = 'quarantined'
-			DO UPDATE SET deliveries = events.deliveries + 1`, row.values()...).Error
-		if err != nil {
-			return err
-		}
+// quarantine keeps an event that must not be applied: each body once, with its deliveries counted.
+func quarantine(db *gorm.DB, e Event) error {
+	if e.Status != Quarantined {
+		e.LastError = "the same external ID came before with another body"
 	}
-	return nil
+	e.Status, e.Deliveries = Quarantined, 1
+	return db.Exec("INSERT INTO events ("+columns+") VALUES ("+strings.Repeat("?,", 15)+`?)
+		ON CONFLICT (provider, external_id, sha256) WHERE status = 'quarantined'
+		DO UPDATE SET deliveries = events.deliveries + 1`, e.values()...).Error
 }

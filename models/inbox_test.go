@@ -90,6 +90,29 @@ func TestAddEventShared(t *testing.T) {
 	})
 }
 
+// One batch may hold two bodies under one ID, and that of the stored row in either place.
+func TestAddEventTwoBodiesInOneBatch(t *testing.T) {
+	onBothDialects(t, func(t *testing.T, s *models.Store) {
+		for round := range 50 {
+			id := fmt.Sprint(round)
+			add(t, s, event(id, "stored"), models.Accepted)
+			var group sync.WaitGroup
+			for body, want := range map[string]models.Receipt{"stored": models.Repeated, "other": models.Conflicting, "third": models.Conflicting} {
+				group.Go(func() {
+					if got, err := s.AddEvent(ctx, event(id, body)); err != nil || got != want {
+						t.Errorf("%s: %v %v, want %v", body, got, err, want)
+					}
+				})
+			}
+			group.Wait()
+			events, err := s.Events(ctx, models.EventFilter{ExternalID: id, Status: models.Received}, models.Page{Limit: 9})
+			if err != nil || len(events) != 1 || events[0].Deliveries != 2 {
+				t.Fatalf("rows %v %v, want one of 2 deliveries", events, err)
+			}
+		}
+	})
+}
+
 func TestAddEventGivesUp(t *testing.T) {
 	onBothDialects(t, func(t *testing.T, s *models.Store) {
 		cancelled, cancel := context.WithCancel(ctx)
