@@ -10,6 +10,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -40,6 +42,7 @@ type App struct {
 type listening struct {
 	net.Listener
 	server *http.Server
+	silent *sync.Map // connections that have sent nothing yet
 }
 
 // New opens the database and brings it up to date, takes the ports, and prepares the queue. Its error lists all that is in
@@ -49,7 +52,13 @@ func New(ctx context.Context, c Config, samples fs.FS, log *slog.Logger) (*App, 
 	if err := a.open(ctx, c); err != nil {
 		return nil, errors.Join(err, a.close())
 	}
-	var err error
+	applied, err := migrations.Up(ctx, a.store.DB(), a.store.Dialect())
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("DATABASE_URL: %w", err), a.close())
+	}
+	if len(applied) > 0 {
+		log.Info("database migrated", "applied", applied)
+	}
 	registry, rejections := jobs.NewRegistry(), &handlers.Rejections{}
 	a.relay = jobs.NewRelay(a.store, a.queue, log)
 	if c.Role != RoleReceiver {
@@ -65,9 +74,27 @@ func New(ctx context.Context, c Config, samples fs.FS, log *slog.Logger) (*App, 
 		}
 	}
 	receiver := handlers.NewReceiver(a.store, registry.Queue, a.relay.Wake, rejections, log)
-	a.public.server = server(handlers.NewRouter(receiver, active, a.store.Ping, log), log)
-	a.admin.server = server(handlers.NewAdmin(a.store, rejections, a.relay.Wake, c.AdminPassword, log), log)
+	a.public.serve(handlers.NewRouter(receiver, active, a.store.Ping, log), log)
+	a.admin.serve(handlers.NewAdmin(a.store, rejections, a.relay.Wake, c.AdminPassword, log), log)
 	return a, nil
+}
+
+// Probe reports what else is in the way of a start whose configuration has problems, so that all of it can be mended at
+// once. It leaves out the variables that the problems name already.
+func Probe(ctx context.Context, c Config, problems error) error {
+	a := &App{log: slog.New(slog.DiscardHandler)}
+	err := a.open(ctx, c)
+	if closing := a.close(); err == nil {
+		return closing
+	}
+	var further []error
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		name, _, _ := strings.Cut(line, ":")
+		if !strings.Contains("\n"+problems.Error(), "\n"+name+" ") {
+			further = append(further, errors.New(line))
+		}
+	}
+	return errors.Join(further...)
 }
 
 // open takes what the program needs from the machine, and tries all of it before it reports what it did not get.
@@ -102,11 +129,7 @@ func (a *App) openStore(ctx context.Context, url string) (err error) {
 		return err
 	}
 	a.closings = append(a.closings, a.store.Close)
-	applied, err := migrations.Up(ctx, a.store.DB(), a.store.Dialect())
-	if len(applied) > 0 {
-		a.log.Info("database migrated", "applied", applied)
-	}
-	return err
+	return nil
 }
 
 // Migrate brings the database up to date and returns what it applied.
@@ -137,9 +160,12 @@ func ignoreClosed(closing func() error) func() error {
 	}
 }
 
-// server bounds what a slow or greedy sender can hold. The longest answer takes a read and a commit of 1.5 s.
-func server(h http.Handler, log *slog.Logger) *http.Server {
-	return &http.Server{
+// serve prepares the server. It bounds what a slow or greedy sender can hold; the longest answer takes a read and a commit
+// of 1.5 s.
+func (l *listening) serve(h http.Handler, log *slog.Logger) {
+	silent := &sync.Map{}
+	l.silent = silent
+	l.server = &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
@@ -147,6 +173,36 @@ func server(h http.Handler, log *slog.Logger) *http.Server {
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ConnState: func(conn net.Conn, state http.ConnState) {
+			if state == http.StateNew {
+				silent.Store(conn, nil)
+			} else {
+				silent.Delete(conn)
+			}
+		},
+	}
+}
+
+// shutdown lets the server finish the answers under way. Connections that have sent nothing, as browsers and load balancers
+// keep at hand, are closed: net/http would take them for busy, and wait.
+func (l *listening) shutdown(ctx context.Context) error {
+	done := make(chan error, 1)
+	go func() { done <- l.server.Shutdown(ctx) }()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-done:
+			if err != nil {
+				return errors.Join(fmt.Errorf("shut down %s: %w", l.Addr(), err), l.server.Close())
+			}
+			return nil
+		case <-tick.C: // by now the listener is closed, and no new ones come
+			l.silent.Range(func(conn, _ any) bool {
+				_ = conn.(net.Conn).Close() // it may be gone by itself
+				return true
+			})
+		}
 	}
 }
 
@@ -193,9 +249,7 @@ func (a *App) drain() error {
 	defer cancel()
 	var errs []error
 	for _, l := range []listening{a.public, a.admin} {
-		if err := l.server.Shutdown(ctx); err != nil {
-			errs = append(errs, fmt.Errorf("shut down %s: %w", l.Addr(), err), l.server.Close())
-		}
+		errs = append(errs, l.shutdown(ctx))
 	}
 	return errors.Join(errs...)
 }

@@ -71,7 +71,7 @@ func ReadConfig(environ []string) (Config, error) {
 	}
 	oneOf("LOG_FORMAT", c.LogFormat, "text", "json")
 	problems = append(problems, c.checkAddresses()...)
-	if c.Role != RoleAll && (c.RedisURL == "" || strings.HasPrefix(c.DatabaseURL, "sqlite:")) {
+	if (c.Role == RoleReceiver || c.Role == RoleWorker) && (c.RedisURL == "" || strings.HasPrefix(c.DatabaseURL, "sqlite:")) {
 		problems = append(problems, fmt.Errorf("ROLE is %q: separate roles share their work through Postgres and Redis; set DATABASE_URL and REDIS_URL", c.Role))
 	}
 	secrets, err := readSecrets(vars)

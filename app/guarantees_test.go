@@ -3,6 +3,7 @@ package app_test
 import (
 	"context"
 	"database/sql"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -252,6 +253,25 @@ func TestShutdownFinishesInFlight(t *testing.T) {
 		again.settle()
 		again.applied(acknowledged)
 	})
+}
+
+// A connection that has sent nothing does not hold up a shutdown.
+func TestShutdownClosesSilentConnections(t *testing.T) {
+	t.Parallel()
+	r := start(t, sqlite(t))
+	conn, err := net.Dial("tcp", r.app.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := conn.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	started := time.Now()
+	if err := r.stop(); err != nil || time.Since(started) > 4*time.Second {
+		t.Errorf("stopped after %s with %v", time.Since(started), err)
+	}
 }
 
 // Ten replicas may start at once on an empty database.

@@ -3,6 +3,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -80,7 +81,7 @@ func noCommand(root *cobra.Command, args []string) error {
 func serve(cmd *cobra.Command, samples fs.FS) error {
 	c, err := app.LoadConfig()
 	if err != nil {
-		return err
+		return errors.Join(err, app.Probe(cmd.Context(), c, err))
 	}
 	log := newLog(c, cmd.ErrOrStderr())
 	a, err := app.New(cmd.Context(), c, samples, log)

@@ -224,6 +224,8 @@ func advice(status int, provider string) string {
 		return fmt.Sprintf(": sign with the server's %s (--secret does); its log and GET /api/rejections say what was wrong", secretName(provider))
 	case http.StatusNotFound:
 		return fmt.Sprintf(": it has no %s, or another one than was used here", secretName(provider))
+	case http.StatusServiceUnavailable:
+		return ": its database does not answer in time; its log says more"
 	}
 	return ""
 }

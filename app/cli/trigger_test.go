@@ -221,11 +221,14 @@ func TestTriggerRefused(t *testing.T) {
 	failsWith(t, "trustgate: no secret: set TRUSTGATE_WEBHOOK_SECRET or --secret", "trigger", "trustgate/test.ping")
 }
 
-// TestTriggerProxyAnswers: a page of HTML is left out, since each problem is one line.
-func TestTriggerProxyAnswers(t *testing.T) {
+// TestTriggerOtherAnswers: a page of HTML is left out, since each problem is one line.
+func TestTriggerOtherAnswers(t *testing.T) {
 	isolate(t)
 	base, _ := recorder(t, http.StatusBadGateway, "<html>\n<h1>nginx</h1>\n</html>")
 	failsWith(t, base+"/webhooks/trst answers 502 Bad Gateway", "trigger", "trst/webhook.test", "--url", base)
+	base, _ = recorder(t, http.StatusServiceUnavailable, `{"error":"unavailable"}`)
+	failsWith(t, base+`/webhooks/trst answers 503 Service Unavailable {"error":"unavailable"}: its database does not answer in time; its log says more`,
+		"trigger", "trst/webhook.test", "--url", base)
 }
 
 // TestTriggerWithoutServer: the error says what to do, and keeps the secret that is part of Trustist's URL.
