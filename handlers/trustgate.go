@@ -107,6 +107,12 @@ func (p trustGate) current(o object) (e Envelope, err error) {
 	if e.TenantID, err = o.text("tenant_id"); err != nil {
 		return e, err
 	}
+	// A session's end is sent through two systems: the second copy, whenever it is stamped, is no newer.
+	if data, err := o.object("data"); err == nil && e.Type == "session.completed" {
+		if at, err := data.time("completed_at"); err == nil {
+			e.OccurredAt = at
+		}
+	}
 	e.CorrelationID, err = o.text("correlation_id")
 	return e, err
 }

@@ -2,11 +2,12 @@ package jobs
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/go-json-experiment/json"
 
 	"example.com/identity-webhooks/models"
 )
@@ -124,7 +125,8 @@ type option int
 const critical option = 1
 
 // on registers f for a type. It decodes the payload into T, makes an error of that permanent, and panics if the type is
-// registered twice.
+// registered twice. Names match by case and come once: encoding/json would let "confirmed" pass for "Confirmed", which is
+// another generation's name, and the last of two values win.
 func on[T any](r *Registry, key string, f func(e models.Event, payload T) (models.Change, error), options ...option) {
 	r.add(key, func(e models.Event) (models.Change, error) {
 		var payload T

@@ -15,7 +15,7 @@ func screeningHit(s Screening) (models.Change, error) {
 		if h.HitID == "" {
 			return c, missing("hit_id")
 		}
-		h.Kind, h.CheckID, h.CaseID = models.HitKind, s.CheckID, s.CaseID
+		h.Kind, h.CheckIDs, h.CaseID = models.HitKind, models.Strings{s.CheckID}, s.CaseID
 		c.Hits = append(c.Hits, h)
 	}
 	c.Cases = named(s.CaseID)

@@ -255,7 +255,7 @@ func (a *application) writeCompany(k CompanyChange) (changed bool, err error) {
 	if err := a.tx.Where("company = ? AND owner_id = ?", row.ID, owner.OwnerID).Find(&known).Error; err != nil {
 		return false, err
 	}
-	if len(known) > 0 && !(version{owner.At, 0, owner.ExternalID}).newer(version{known[0].At, 0, known[0].ExternalID}) {
+	if len(known) > 0 && !said(owner.At, owner.ExternalID).newer(said(known[0].At, known[0].ExternalID)) {
 		return changed, nil
 	}
 	return true, a.put(&owner, "company", "owner_id")

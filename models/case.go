@@ -77,7 +77,7 @@ type CaseResolution struct {
 func (c *Case) merge(n CaseChange, subject string, at Time, by string) bool {
 	changed := false
 	newer := func(carried bool, rank int, oldAt *Time, oldRank int, oldBy *string) bool {
-		if !carried || !(version{at, rank, by}).newer(version{*oldAt, oldRank, *oldBy}) {
+		if !carried || !ranked(at, rank, by).newer(ranked(*oldAt, oldRank, *oldBy)) {
 			return false
 		}
 		*oldAt, *oldBy, changed = at, by, true

@@ -54,11 +54,11 @@ type CompanyVerification struct {
 // merge takes each part of n that is newer than c's, and reports whether there was one.
 func (c *Company) merge(n CompanyChange, at Time, by string) bool {
 	changed := false
-	if r := n.Registered; r != nil && (version{at, 0, by}).newer(version{c.RegisteredAt, 0, c.RegisteredBy}) {
+	if r := n.Registered; r != nil && said(at, by).newer(said(c.RegisteredAt, c.RegisteredBy)) {
 		c.LegalName, c.RegistrationNumber, c.Country, c.RegisteredAt, c.RegisteredBy = r.LegalName, r.RegistrationNumber, r.Country, at, by
 		changed = true
 	}
-	if v := n.Verified; v != nil && (version{at, severity[v.Status], by}).newer(version{c.VerifiedAt, severity[c.Status], c.VerifiedBy}) {
+	if v := n.Verified; v != nil && ranked(at, severity[v.Status], by).newer(ranked(c.VerifiedAt, severity[c.Status], c.VerifiedBy)) {
 		c.Status, c.RegistryMatch, c.OwnerCount, c.OwnersVerified = v.Status, v.RegistryMatch, v.OwnerCount, v.OwnersVerified
 		c.VerifiedAt, c.VerifiedBy = at, by
 		changed = true

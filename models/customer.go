@@ -93,7 +93,7 @@ func (c *Customer) merge(n Profile, at Time, by string) bool {
 	changed := false
 	set := func(name string, carried bool, value any) {
 		old, known := c.Profile[name]
-		if !carried || known && !(version{at, 0, by}).newer(version{old.At, 0, old.By}) {
+		if !carried || known && !said(at, by).newer(said(old.At, old.By)) {
 			return
 		}
 		raw, err := json.Marshal(value)

@@ -3,6 +3,7 @@ package models
 import (
 	"cmp"
 	"encoding/json"
+	"slices"
 )
 
 // Status is what is known of a person's verification.
@@ -48,12 +49,22 @@ const (
 // version orders what is said about one thing: by the provider's time, then the more severe value, then the external ID of
 // the event that said it. It never looks at the order of arrival, so that any order leads to the same facts.
 type version struct {
-	at   Time
-	rank int
-	id   string
+	at      Time
+	rank    int
+	id      string
+	decided bool // comes before time: see Check
 }
 
+// said is the version of what has no degrees of severity.
+func said(at Time, by string) version { return version{at: at, id: by} }
+
+// ranked is the version of what has.
+func ranked(at Time, rank int, by string) version { return version{at: at, rank: rank, id: by} }
+
 func (v version) newer(than version) bool {
+	if v.decided != than.decided {
+		return v.decided
+	}
 	return cmp.Or(
 		v.at.Compare(than.at.Time),
 		cmp.Compare(v.rank, than.rank),
@@ -73,7 +84,7 @@ type Decision struct {
 	ExternalID string    `json:"external_id"` // of the event that said so
 }
 
-func (d Decision) version() version { return version{d.At, severity[d.Status], d.ExternalID} }
+func (d Decision) version() version { return ranked(d.At, severity[d.Status], d.ExternalID) }
 
 func (d Decision) sameThing(e Decision) bool {
 	return d.Source == e.Source && d.Authority == e.Authority
@@ -119,7 +130,14 @@ type Check struct {
 	ExternalID string      `json:"external_id"`
 }
 
-func (c Check) version() version       { return version{c.At, checkSeverity[c.Status], c.ExternalID} }
+// version orders the results of a check. A screening that ended without one (not run, error) takes the place of no clear one
+// and no hit, however new it is: a hold is lifted by nothing less than a clear result.
+func (c Check) version() version {
+	v := ranked(c.At, checkSeverity[c.Status], c.ExternalID)
+	v.decided = c.Kind == ScreeningCheck && (c.Status == CheckClear || c.Status == CheckHit)
+	return v
+}
+
 func (c Check) sameThing(d Check) bool { return c.Kind == d.Kind && c.CheckID == d.CheckID }
 
 // merge puts f into facts in place of what it is newer than, and reports whether it did.
@@ -140,8 +158,8 @@ func merge[F interface{ version() version }](facts []F, f F, sameThing func(F, F
 type Hit struct {
 	CustomerID int64   `json:"-"`
 	HitID      string  `json:"hit_id"`
-	Kind       string  `json:"kind"` // HitKind or AlertKind
-	CheckID    string  `json:"check_id"`
+	Kind       string  `json:"kind"`      // HitKind or AlertKind
+	CheckIDs   Strings `json:"check_ids"` // all checks that found it
 	CaseID     string  `json:"case_id"`
 	Type       string  `json:"type"`
 	Name       string  `json:"name"`
@@ -167,17 +185,19 @@ type HitResolution struct{ HitID, Resolution, Resolver string }
 // FalsePositive is the resolution of a hit that was somebody else.
 const FalsePositive = "false_positive"
 
-// merge takes each part of n that is newer than h's, and reports whether there was one.
+// merge takes each part of n that is newer than h's, and reports whether there was one. The checks add up.
 func (h *Hit) merge(n Hit) bool {
-	changed := false
-	if found := (version{n.FoundAt, 0, n.FoundBy}); found.newer(version{h.FoundAt, 0, h.FoundBy}) {
-		resolution, resolver, at, by := h.Resolution, h.Resolver, h.ResolvedAt, h.ResolvedBy
-		customer := h.CustomerID
-		*h = n
-		h.CustomerID, h.Resolution, h.Resolver, h.ResolvedAt, h.ResolvedBy = customer, resolution, resolver, at, by
+	checks := slices.Concat(h.CheckIDs, n.CheckIDs)
+	slices.Sort(checks)
+	checks = slices.Compact(checks)
+	changed := len(checks) > len(h.CheckIDs)
+	h.CheckIDs = checks
+	if said(n.FoundAt, n.FoundBy).newer(said(h.FoundAt, h.FoundBy)) {
+		h.Kind, h.CaseID, h.Type, h.Name, h.Source, h.Confidence = n.Kind, n.CaseID, n.Type, n.Name, n.Source, n.Confidence
+		h.FoundAt, h.FoundBy = n.FoundAt, n.FoundBy
 		changed = true
 	}
-	if resolved := (version{n.ResolvedAt, 0, n.ResolvedBy}); resolved.newer(version{h.ResolvedAt, 0, h.ResolvedBy}) {
+	if said(n.ResolvedAt, n.ResolvedBy).newer(said(h.ResolvedAt, h.ResolvedBy)) {
 		h.Resolution, h.Resolver, h.ResolvedAt, h.ResolvedBy = n.Resolution, n.Resolver, n.ResolvedAt, n.ResolvedBy
 		changed = true
 	}

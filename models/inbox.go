@@ -205,17 +205,16 @@ func upsert(db *gorm.DB, rows []*Event) (map[identity]*Event, error) {
 	for _, e := range rows {
 		args = append(args, e.values()...)
 	}
-	var now []*Event
-	err := db.Raw("INSERT INTO events ("+columns+") VALUES "+place+strings.Repeat(","+place, len(rows)-1)+`
+	now, err := collect[Event](db, "INSERT INTO events ("+columns+") VALUES "+place+strings.Repeat(","+place, len(rows)-1)+`
 		ON CONFLICT (provider, external_id) WHERE status <> 'quarantined' DO UPDATE SET deliveries = events.deliveries +
 			CASE WHEN events.derived OR events.sha256 = excluded.sha256 THEN excluded.deliveries ELSE 0 END
-		RETURNING provider, external_id, derived, sha256, deliveries`, args...).Scan(&now).Error
+		RETURNING provider, external_id, derived, sha256, deliveries`, args...)
 	if err != nil {
 		return nil, err
 	}
 	stored := make(map[identity]*Event, len(now))
-	for _, e := range now {
-		stored[identity{e.Provider, e.ExternalID}] = e
+	for i, e := range now {
+		stored[identity{e.Provider, e.ExternalID}] = &now[i]
 	}
 	return stored, nil
 }

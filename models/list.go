@@ -182,3 +182,21 @@ func wrap(what string, err error) error {
 	}
 	return nil
 }
+
+// collect runs a statement and returns its rows. gorm's own Scan writes out every statement with its values, bodies included,
+// even for a logger that discards it.
+func collect[T any](db *gorm.DB, statement string, args ...any) (found []T, err error) {
+	rows, err := db.Raw(statement, args...).Rows()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var row T
+		if err := db.ScanRows(rows, &row); err != nil {
+			return nil, err
+		}
+		found = append(found, row)
+	}
+	return found, rows.Err()
+}

@@ -31,12 +31,11 @@ type Offer struct {
 // attempts are used up, because each of them ended in a crash, become failed instead and are returned as dead.
 func (s *Store) OfferEvents(ctx context.Context, queue string, limit int, now time.Time) (offered, dead []Offer, err error) {
 	err = s.transact(ctx, func(tx *gorm.DB) error {
-		var rows []Event
 		skip := ""
 		if s.dialect == "postgres" {
 			skip = "FOR UPDATE SKIP LOCKED" // another relay is offering those
 		}
-		err := tx.Raw(`UPDATE events SET
+		rows, err := collect[Event](tx, `UPDATE events SET
 				status     = CASE WHEN attempts >= ? THEN 'failed' ELSE 'queued' END,
 				last_error = CASE WHEN attempts >= ? AND last_error = '' THEN ? ELSE last_error END,
 				offers     = offers + 1,
@@ -48,7 +47,7 @@ func (s *Store) OfferEvents(ctx context.Context, queue string, limit int, now ti
 			RETURNING id, offers, status`,
 			MaxAttempts, MaxAttempts, "the worker died in each attempt",
 			now.UnixMicro(), maxOffer.Microseconds(), offerTimeout.Microseconds(),
-			queue, now.UnixMicro(), limit).Scan(&rows).Error
+			queue, now.UnixMicro(), limit)
 		for _, e := range rows {
 			if e.Status == Failed {
 				dead = append(dead, Offer{e.ID, e.Offers})
@@ -67,19 +66,20 @@ func (s *Store) OfferEvents(ctx context.Context, queue string, limit int, now ti
 // ClaimEvent gives the event of an offer to the caller for ClaimTimeout, and counts the attempt. ErrNotFound says that the
 // offer is out of date: the event is done, or offered anew.
 func (s *Store) ClaimEvent(ctx context.Context, o Offer, now time.Time) (Event, error) {
-	var e Event
-	err := s.transact(ctx, func(tx *gorm.DB) error {
-		return tx.Raw(`UPDATE events SET attempts = attempts + 1, unclaimed = 0, next_at = ?
+	var claimed []Event
+	err := s.transact(ctx, func(tx *gorm.DB) (err error) {
+		claimed, err = collect[Event](tx, `UPDATE events SET attempts = attempts + 1, unclaimed = 0, next_at = ?
 			WHERE id = ? AND status = 'queued' AND offers = ? AND unclaimed > 0 RETURNING *`,
-			now.Add(ClaimTimeout).UnixMicro(), o.ID, o.Offers).Scan(&e).Error
+			now.Add(ClaimTimeout).UnixMicro(), o.ID, o.Offers)
+		return err
 	})
+	if err == nil && len(claimed) == 0 {
+		err = ErrNotFound
+	}
 	if err != nil {
 		return Event{}, fmt.Errorf("claim event %d: %w", o.ID, err)
 	}
-	if e.ID == 0 {
-		return Event{}, fmt.Errorf("claim event %d: %w", o.ID, ErrNotFound)
-	}
-	return e, nil
+	return claimed[0], nil
 }
 
 // RetryEvent gives a claimed event back, due at the time next, or leaves it as failed where next is zero. ErrNotFound says

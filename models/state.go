@@ -50,19 +50,20 @@ func (f Facts) allDecisions() []Decision {
 
 // screeningStatus is the result of the newest screening check; empty when there was none.
 func (f Facts) screeningStatus() string {
-	var newest Check
+	var status CheckStatus
+	var newest version
 	for _, k := range f.Checks {
-		if k.Kind == ScreeningCheck && k.version().newer(newest.version()) {
-			newest = k
+		if v := ranked(k.At, checkSeverity[k.Status], k.ExternalID); k.Kind == ScreeningCheck && v.newer(newest) {
+			status, newest = k.Status, v
 		}
 	}
-	return string(newest.Status)
+	return string(status)
 }
 
 // hold reports whether a hit or an alert keeps the person on hold.
 //
-// A check with hits holds until as many of them as it counted, and at least one, are resolved as false positives; an alert
-// until it is. Both are lifted by a screening that came back clear, or by a person's approval, of a later provider time.
+// A check with hits holds until all of them that are known, as many as it counted and at least one are resolved as false
+// positives; an alert until it is. Both are lifted by a screening that came back clear, or by a person's approval, of a later provider time.
 func (f Facts) hold() bool {
 	var lifted Time
 	lift := func(t Time) {
@@ -80,14 +81,18 @@ func (f Facts) hold() bool {
 			lift(d.At)
 		}
 	}
-	cleared := map[string]int{} // false positives by check
+	found, cleared := map[string]int{}, map[string]int{} // hits by check, and those of them that were false positives
 	for _, h := range f.Hits {
-		if h.Resolution == FalsePositive {
-			cleared[h.CheckID]++
+		for _, check := range h.CheckIDs {
+			found[check]++
+			if h.Resolution == FalsePositive {
+				cleared[check]++
+			}
 		}
 	}
 	for _, k := range f.Checks {
-		if k.Kind == ScreeningCheck && k.Status == CheckHit && !lifted.After(k.At.Time) && cleared[k.CheckID] < max(1, k.HitCount) {
+		waits := cleared[k.CheckID] < max(1, k.HitCount, found[k.CheckID])
+		if k.Kind == ScreeningCheck && k.Status == CheckHit && !lifted.After(k.At.Time) && waits {
 			return true
 		}
 	}

@@ -21,7 +21,7 @@ func screening(id string, s CheckStatus, hits, minute int) Check {
 }
 
 func hit(id, check, resolution string) Hit {
-	return Hit{HitID: id, Kind: HitKind, CheckID: check, Resolution: resolution, FoundAt: at(1)}
+	return Hit{HitID: id, Kind: HitKind, CheckIDs: Strings{check}, Resolution: resolution, FoundAt: at(1)}
 }
 
 // The rules of the customer's state, one row each.
@@ -122,6 +122,21 @@ func TestRecompute(t *testing.T) {
 			Facts{Checks: []Check{screening("c", CheckHit, 1, 2)}, Hits: []Hit{hit("1", "d", FalsePositive)}},
 			state{Pending, Progress, true, "hit"},
 		},
+		"more hits than counted want as many": {
+			Facts{Checks: []Check{screening("c", CheckHit, 1, 2)}, Hits: []Hit{hit("1", "c", FalsePositive), hit("2", "c", "true_match")}},
+			state{Pending, Progress, true, "hit"},
+		},
+		"a hit that nobody reported counts for no check": {
+			Facts{Checks: []Check{screening("", CheckHit, 0, 2)}, Hits: []Hit{{HitID: "1", Kind: HitKind, Resolution: FalsePositive}}},
+			state{Pending, Progress, true, "hit"},
+		},
+		"a hit that two checks found counts for both": {
+			Facts{
+				Checks: []Check{screening("c", CheckHit, 1, 2), screening("d", CheckHit, 1, 3)},
+				Hits:   []Hit{{HitID: "1", Kind: HitKind, CheckIDs: Strings{"c", "d"}, Resolution: FalsePositive}},
+			},
+			state{Pending, Progress, false, "hit"},
+		},
 		"a later clear screening lifts it": {
 			Facts{Checks: []Check{screening("c", CheckHit, 1, 2), screening("d", CheckClear, 0, 3)}},
 			state{Pending, Progress, false, "clear"},
@@ -162,6 +177,23 @@ func TestRecompute(t *testing.T) {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 		})
+	}
+}
+
+// A screening that ended without a result takes the place of none that had one, in whatever order they are known.
+func TestNoResultReplacesNone(t *testing.T) {
+	t.Parallel()
+	for _, status := range []CheckStatus{CheckClear, CheckHit} {
+		result, none := screening("c", status, 1, 1), screening("c", CheckNotRun, 0, 2)
+		for _, order := range [][]Check{{result, none}, {none, result}} {
+			var known []Check
+			for _, k := range order {
+				known, _ = merge(known, k, Check.sameThing)
+			}
+			if len(known) != 1 || known[0].Status != status {
+				t.Errorf("known %v, want the %s", known, status)
+			}
+		}
 	}
 }
 

@@ -131,7 +131,7 @@ CREATE TABLE hits (
     customer_id BIGINT  NOT NULL REFERENCES customers (id),
     hit_id      TEXT    NOT NULL,
     kind        TEXT    NOT NULL CHECK (kind IN ('hit', 'alert')),
-    check_id    TEXT    NOT NULL,
+    check_ids   TEXT    NOT NULL, -- all checks that found it
     case_id     TEXT    NOT NULL,
     type        TEXT    NOT NULL,
     name        TEXT    NOT NULL,
