@@ -20,7 +20,8 @@ const module = "example.com/identity-webhooks"
 var arrows = map[string][]string{
 	"":                {"app/cli"}, // main
 	"app":             {"handlers", "jobs", "models", "migrations"},
-	"app/cli":         {"app", "handlers", "models"},
+	"app/cli":         {"app", "app/scenario", "handlers", "models"},
+	"app/scenario":    {"handlers"},
 	"app/testservers": {},
 	"handlers":        {"models"},
 	"jobs":            {"models"},

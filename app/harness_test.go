@@ -51,7 +51,9 @@ const secret = "whsec_test_9f3b61c07ad2"
 // running is an app that runs in this process.
 type running struct {
 	t         testing.TB
-	app       *app.App
+	app       *app.App // nil for a program that runs as a process of its own
+	addr      string
+	adminAddr string
 	providers map[string]handlers.Provider
 	log       *buffer
 	stop      func() error // shuts down and waits; a second call does nothing
@@ -85,6 +87,7 @@ func tryStart(t testing.TB, b backend, settings ...string) (*running, error) {
 	if r.app, err = app.New(context.Background(), c, os.DirFS(filepath.Join("..", "testdata")), slog.New(slog.NewTextHandler(r.log, nil))); err != nil {
 		return nil, err
 	}
+	r.addr, r.adminAddr = r.app.Addr(), r.app.AdminAddr()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- r.app.Run(ctx) }()
@@ -157,7 +160,7 @@ func (r *running) send(provider string, body []byte) (int, string) {
 func (r *running) trySend(provider string, body []byte, spoil func(http.Header)) (int, string, error) {
 	signed := r.providers[provider].Sign(body, time.Now())
 	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost,
-		"http://"+r.app.Addr()+"/webhooks/"+signed.Path, bytes.NewReader(body))
+		"http://"+r.addr+"/webhooks/"+signed.Path, bytes.NewReader(body))
 	if err != nil {
 		return 0, "", err
 	}
@@ -188,7 +191,7 @@ func (r *running) get(path string, answer any) {
 
 func (r *running) call(method, path string, want int, answer any) {
 	r.t.Helper()
-	req, err := http.NewRequestWithContext(context.Background(), method, "http://"+r.app.AdminAddr()+path, nil)
+	req, err := http.NewRequestWithContext(context.Background(), method, "http://"+r.adminAddr+path, nil)
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -1,22 +1,16 @@
 package cli
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io/fs"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/agnivade/levenshtein"
-	"github.com/google/uuid"
-	"github.com/tidwall/gjson"
-	"github.com/tidwall/sjson"
 
+	"example.com/identity-webhooks/app/scenario"
 	"example.com/identity-webhooks/handlers"
 )
 
@@ -59,56 +53,12 @@ func findSample(samples fs.FS, name string) (string, []byte, error) {
 	return "", nil, fmt.Errorf("there is no sample %q%s (without an argument, trigger lists them all)", name, guess)
 }
 
-// idFields are where samples carry what makes them one event and not another: the event's ID or, for events that have
-// none, a part of the ID that is derived. Where they have neither, the new times make it another.
-var idFields = []string{
-	"event_id", "id", "paymentId", "standingOrderId", "invitationId", "workflow_execution_id",
-}
-
 // renew makes a new event of a sample: a new ID, and times moved so that its newest is at. The rest, and with it whom the
 // event is about, stays. The result is on one line, as providers send it.
 func renew(body []byte, at time.Time) ([]byte, error) {
-	var compact bytes.Buffer
-	if err := json.Compact(&compact, body); err != nil {
-		return nil, errors.New("the body is not JSON")
+	body, err := scenario.RenewID(body)
+	if err != nil {
+		return nil, err
 	}
-	body = shift(compact.Bytes(), at)
-	for _, field := range idFields {
-		if old := gjson.GetBytes(body, field); old.Type == gjson.String {
-			prefix, _, found := strings.Cut(old.Str, "_")
-			id := uuid.NewString()
-			if found {
-				id = prefix + "_" + strings.ReplaceAll(id, "-", "")[:12]
-			}
-			var err error
-			if body, err = sjson.SetBytes(body, field, id); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return body, nil
-}
-
-var (
-	timeText = regexp.MustCompile(`"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"`)
-	unixText = regexp.MustCompile(`"created":(\d{10})\b`)
-)
-
-// shift moves all times in a body by the same amount, so that the newest becomes at.
-func shift(body []byte, at time.Time) []byte {
-	var newest time.Time
-	for _, text := range timeText.FindAll(body, -1) {
-		if t, err := time.Parse(`"`+time.RFC3339Nano+`"`, string(text)); err == nil && t.After(newest) {
-			newest = t
-		}
-	}
-	by := at.Sub(newest)
-	body = timeText.ReplaceAllFunc(body, func(text []byte) []byte {
-		t, err := time.Parse(`"`+time.RFC3339Nano+`"`, string(text))
-		if err != nil {
-			return text
-		}
-		return t.Add(by).UTC().AppendFormat(nil, `"`+time.RFC3339Nano+`"`)
-	})
-	return unixText.ReplaceAll(body, fmt.Appendf(nil, `"created":%d`, at.Unix()))
+	return scenario.MoveTimes(body, at.Sub(scenario.NewestTime(body))), nil
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"example.com/identity-webhooks/app/scenario"
 	"example.com/identity-webhooks/handlers"
 )
 
@@ -176,7 +177,7 @@ func compare(t *testing.T, old, renewed []leaf, at time.Time) {
 				t.Errorf("created is %s, want %d", is.value.Raw, at.Unix())
 			}
 			newest = at
-		case slices.Contains(idFields, was.path):
+		case slices.Contains(scenario.IDFields, was.path):
 			if was.value.Raw == is.value.Raw || form(was.value.Str) != form(is.value.Str) {
 				t.Errorf("%s: %s became %s, want a new one of the same form", was.path, was.value.Raw, is.value.Raw)
 			}
