@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -59,7 +60,7 @@ func decisionTable(t *testing.T) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, file := range append([]string{c.Sample}, variants...) {
+		for _, file := range slices.Compact(append([]string{c.Sample}, variants...)) {
 			body, err := fs.ReadFile(samples, file)
 			if err != nil {
 				t.Fatal(err)

@@ -82,6 +82,8 @@ func (p trustGate) envelope(body []byte) (e Envelope, err error) {
 		return e, err
 	}
 	switch {
+	case o.has("event") && o.has("workflow_execution_id"): // with fields of the team's own, which may have any name
+		return p.unnumbered(o, body)
 	case o.has("event_type"):
 		return p.current(o)
 	case o.has("event"):

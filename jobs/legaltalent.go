@@ -39,22 +39,29 @@ func legalTalentSessionCompleted(_ models.Event, p legalTalentSession) (models.C
 	return sessionCompleted(p.session(models.InProgress, "session completed"))
 }
 
-// legalTalentSessionProcessed is the automatic result. "Flagged" is a pass that wants attention: it adds a flag.
+// legalTalentSessionProcessed is the automatic result. "Flagged" is a pass that wants attention: it adds a flag. A pass with a
+// final decision that we do not know is none.
 func legalTalentSessionProcessed(_ models.Event, p legalTalentSession) (models.Change, error) {
 	var n notes
-	n.word("data.status", strings.ToUpper(p.Data.Status), "APPROVED", "REJECTED")
-	switch strings.ToUpper(p.Data.Status) {
-	case "APPROVED":
-		s := p.session(models.Verified, "processed")
-		s.Profile.Flags = []string{}
-		if strings.EqualFold(p.Data.FinalDecision, "flagged") {
-			s.Profile.Flags = []string{"flagged"}
-		}
-		return n.on(sessionCompleted(s))
-	case "REJECTED":
-		return sessionFailed(p.session(models.FailedAuto, "processed"))
+	status, final := strings.ToUpper(p.Data.Status), strings.ToLower(p.Data.FinalDecision)
+	n.word("data.status", status, "APPROVED", "REJECTED")
+	switch {
+	case status == "REJECTED":
+		return n.on(sessionFailed(p.session(models.FailedAuto, "processed")))
+	case status != "APPROVED":
+		return n.on(sessionCompleted(p.session(models.InReview, "processed without a decision")))
 	}
-	return n.on(sessionCompleted(p.session(models.InReview, "processed without a decision")))
+	s := p.session(models.Verified, "processed")
+	s.Profile.Flags = []string{}
+	switch final {
+	case "", "approved":
+	case "flagged":
+		s.Profile.Flags = []string{"flagged"}
+	default:
+		n.word("data.final_decision", final, "approved", "flagged")
+		s.Verdict, s.Reason = models.InReview, "processed, final decision "+final
+	}
+	return n.on(sessionCompleted(s))
 }
 
 func legalTalentSessionApproved(_ models.Event, p legalTalentSession) (models.Change, error) {

@@ -34,6 +34,7 @@ func NewRegistry() *Registry {
 	on(r, "trustist/v1/onboard.session.completed", trustistSessionCompletedV1)
 	on(r, "trustist/v1/onboard.session.failed", trustistSessionFailedV1)
 	on(r, "trustist/v2/onboard.session.completed", trustistSessionCompleted)
+	on(r, "trustist/v2/onboard.session.failed", trustistSessionFailed)
 
 	on(r, "trustgate/v2/applicant.submitted", trustgateApplicantSubmitted)
 	on(r, "trustgate/v2/applicant.reviewed", trustgateApplicantReviewed)

@@ -128,6 +128,12 @@ func trustistSessionCompleted(_ models.Event, p trustistSession) (models.Change,
 	return n.on(sessionCompleted(s))
 }
 
+// trustistSessionFailed is for an event that the newer form's list does not name. Should it come, it is no pass.
+func trustistSessionFailed(_ models.Event, p trustistSession) (models.Change, error) {
+	steps := p.Session.Progress
+	return sessionFailed(Session{SubjectID: p.Session.ID, Checks: trustistChecks(steps.Identity.check(), steps.AIS.check())})
+}
+
 func (s *trustistStep) confirmed() bool {
 	return s != nil && s.Completed && s.Confirmed != nil && *s.Confirmed
 }
