@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"math/bits"
 	"slices"
 	"strings"
 	"time"
@@ -79,21 +80,42 @@ func answer(batch []*addition, results []addResult) {
 // insertBatch stores the batch in one statement and returns a result for each of it, in order. Where one row's data is
 // at fault it stores them one by one, so that only that one fails.
 func insertBatch(db *gorm.DB, batch []*addition) []addResult {
+	if len(batch) == 0 {
+		return nil
+	}
+	shared := db.Name() == "sqlite" // a transaction with others, in which what a failure leaves behind must be undone
+	if shared {
+		if err := db.SavePoint("batch").Error; err != nil {
+			return failed(batch, err)
+		}
+	}
 	results, err := insert(db, batch)
 	if err == nil {
 		return results
 	}
-	results = make([]addResult, len(batch))
-	for i := range batch {
-		results[i].err = err
-		if !isDataError(err) || len(batch) == 1 {
-			continue
+	if shared {
+		if back := db.RollbackTo("batch").Error; back != nil {
+			return failed(batch, errors.Join(err, back))
 		}
+	}
+	results = failed(batch, err)
+	if !isDataError(err) || len(batch) == 1 {
+		return results
+	}
+	for i := range batch {
 		one, oneErr := insert(db, batch[i:i+1])
 		results[i] = addResult{err: oneErr}
 		if oneErr == nil {
 			results[i] = one[0]
 		}
+	}
+	return results
+}
+
+func failed(batch []*addition, err error) []addResult {
+	results := make([]addResult, len(batch))
+	for i := range results {
+		results[i].err = err
 	}
 	return results
 }
@@ -194,29 +216,40 @@ func (e *Event) values() []any {
 	}
 }
 
-// upsert inserts the rows that are new and counts deliveries on those that are not, in one statement. It returns each row
-// as it now stands: one whose deliveries are those just given is new.
+// upsert inserts the rows that are new and counts deliveries on those that are not. It returns each row as it now stands: one
+// whose body and deliveries are those just given is new.
+//
+// On Postgres all rows go in one statement, since each is a round trip; SQLite gets as many rows at a time as a power of two,
+// so that a few prepared statements serve batches of all sizes.
 func upsert(db *gorm.DB, rows []*Event) (map[identity]*Event, error) {
-	if len(rows) == 0 {
-		return nil, nil
-	}
-	place := "(" + strings.Repeat("?,", 15) + "?)"
-	args := make([]any, 0, 16*len(rows))
-	for _, e := range rows {
-		args = append(args, e.values()...)
-	}
-	now, err := collect[Event](db, "INSERT INTO events ("+columns+") VALUES "+place+strings.Repeat(","+place, len(rows)-1)+`
-		ON CONFLICT (provider, external_id) WHERE status <> 'quarantined' DO UPDATE SET deliveries = events.deliveries +
-			CASE WHEN events.derived OR events.sha256 = excluded.sha256 THEN excluded.deliveries ELSE 0 END
-		RETURNING provider, external_id, derived, sha256, deliveries`, args...)
-	if err != nil {
-		return nil, err
-	}
-	stored := make(map[identity]*Event, len(now))
-	for i, e := range now {
-		stored[identity{e.Provider, e.ExternalID}] = &now[i]
+	stored := make(map[identity]*Event, len(rows))
+	for len(rows) > 0 {
+		n := len(rows)
+		if db.Name() == "sqlite" {
+			n = 1 << (bits.Len(uint(n)) - 1)
+		}
+		args := make([]any, 0, 16*n)
+		for _, e := range rows[:n] {
+			args = append(args, e.values()...)
+		}
+		now, err := collect[Event](db, upsertStatement(n), args...)
+		if err != nil {
+			return nil, err
+		}
+		for i, e := range now {
+			stored[identity{e.Provider, e.ExternalID}] = &now[i]
+		}
+		rows = rows[n:]
 	}
 	return stored, nil
+}
+
+func upsertStatement(rows int) string {
+	place := "(" + strings.Repeat("?,", 15) + "?)"
+	return "INSERT INTO events (" + columns + ") VALUES " + place + strings.Repeat(","+place, rows-1) + `
+		ON CONFLICT (provider, external_id) WHERE status <> 'quarantined' DO UPDATE SET deliveries = events.deliveries +
+			CASE WHEN events.derived OR events.sha256 = excluded.sha256 THEN excluded.deliveries ELSE 0 END
+		RETURNING provider, external_id, derived, sha256, deliveries`
 }
 
 // quarantine keeps an event that must not be applied: each body once, with its deliveries counted.
