@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -36,13 +35,6 @@ type App struct {
 	public   listening
 	admin    listening
 	closings []func() error
-}
-
-// listening is a server on the port it holds.
-type listening struct {
-	net.Listener
-	server *http.Server
-	silent *sync.Map // connections that have sent nothing yet
 }
 
 // New opens the database and brings it up to date, takes the ports, and prepares the queue. Its error lists all that is in
@@ -157,52 +149,6 @@ func ignoreClosed(closing func() error) func() error {
 			return err
 		}
 		return nil
-	}
-}
-
-// serve prepares the server. It bounds what a slow or greedy sender can hold; the longest answer takes a read and a commit
-// of 1.5 s.
-func (l *listening) serve(h http.Handler, log *slog.Logger) {
-	silent := &sync.Map{}
-	l.silent = silent
-	l.server = &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       10 * time.Second,
-		WriteTimeout:      20 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    32 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-		ConnState: func(conn net.Conn, state http.ConnState) {
-			if state == http.StateNew {
-				silent.Store(conn, nil)
-			} else {
-				silent.Delete(conn)
-			}
-		},
-	}
-}
-
-// shutdown lets the server finish the answers under way. Connections that have sent nothing, as browsers and load balancers
-// keep at hand, are closed: net/http would take them for busy, and wait.
-func (l *listening) shutdown(ctx context.Context) error {
-	done := make(chan error, 1)
-	go func() { done <- l.server.Shutdown(ctx) }()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case err := <-done:
-			if err != nil {
-				return errors.Join(fmt.Errorf("shut down %s: %w", l.Addr(), err), l.server.Close())
-			}
-			return nil
-		case <-tick.C: // by now the listener is closed, and no new ones come
-			l.silent.Range(func(conn, _ any) bool {
-				_ = conn.(net.Conn).Close() // it may be gone by itself
-				return true
-			})
-		}
 	}
 }
 
