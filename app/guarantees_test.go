@@ -184,6 +184,8 @@ func TestPoisonEvent(t *testing.T) {
 			sample(t, "trustgate/applicant.reviewed", "event_id", uuid.NewString(), "data.reviewed_by", "a\x00b"),
 			[]byte(`{"event_type":"applicant.reviewed"`),
 			[]byte("\xff\xfe"),
+			sample(t, "trustgate/applicant.reviewed", "event_id", uuid.NewString(), "timestamp", "yesterday"),
+			sample(t, "trustgate/applicant.reviewed", "event_id", nil),
 			[]byte(strings.Repeat("[", 200_000)),
 		}
 		for _, body := range bodies {
@@ -210,6 +212,9 @@ func TestPoisonEvent(t *testing.T) {
 			t.Fatalf("replayed %d, want %d", replayed.Replayed, len(bodies))
 		}
 		r.settle()
+		if n := len(r.customers("")); n != 1 {
+			t.Errorf("%d customers, want only the good one", n)
+		}
 		if n := len(r.events("status=failed")); n != len(bodies) {
 			t.Fatalf("%d failed after the replay, want %d: nothing has mended them", n, len(bodies))
 		}

@@ -84,8 +84,9 @@ func (r *Receiver) event(name string, d Delivery, env Envelope, unread error) mo
 		e.Status = models.Quarantined
 		return e
 	}
-	// What was read of the envelope is not to be relied on: above all, it must not take the ID of another event.
-	e.ExternalID, e.Derived, e.Type = bodyID(d.Body), true, env.Type
+	// What was read of the envelope is not to be relied on: it must not take the ID of another event, and without its type a
+	// replay cannot apply it.
+	e.ExternalID, e.Derived, e.Generation, e.Type, e.Queue = bodyID(d.Body), true, "", "", models.DefaultQueue
 	return e
 }
 
