@@ -20,7 +20,7 @@ import (
 // IDFields are where samples carry what makes them one event and not another: the event's ID or, for events that have
 // none, a part of the ID that is derived. Where they have neither, new times make it another.
 var IDFields = []string{
-	"event_id", "id", "paymentId", "standingOrderId", "invitationId", "workflow_execution_id",
+	"event_id", "id", "data.sessionId", "paymentId", "standingOrderId", "invitationId", "workflow_execution_id",
 }
 
 // RenewID makes another event of a body: one with a new ID. Whom it is about stays. The result is on one line, as providers
