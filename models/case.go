@@ -49,6 +49,8 @@ type Case struct {
 	UpdatedAt Time `json:"updated_at" gorm:"autoUpdateTime:false"`
 }
 
+func (c *Case) identity() identity { return identity{c.Provider, c.CaseID} }
+
 // CaseChange is what an event says about a case, one or several parts of it. Where the event names a person, the case is
 // linked to them.
 type CaseChange struct {

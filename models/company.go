@@ -33,6 +33,10 @@ type BeneficialOwner struct {
 	ExternalID string  `json:"external_id"`
 }
 
+func (o BeneficialOwner) key() factKey { return factKey{o.Company, o.OwnerID, ""} }
+
+func (c *Company) identity() identity { return identity{c.Provider, c.CompanyID} }
+
 // CompanyChange is what an event says about a company.
 type CompanyChange struct {
 	CompanyID  string

@@ -34,6 +34,8 @@ type Customer struct {
 	UpdatedAt       Time      `json:"updated_at" gorm:"autoUpdateTime:false"`
 }
 
+func (c *Customer) identity() identity { return identity{c.Provider, c.SubjectID} }
+
 // Strings is a list kept as a JSON array in a text column.
 type Strings []string
 

@@ -86,8 +86,12 @@ type Decision struct {
 
 func (d Decision) version() version { return ranked(d.At, severity[d.Status], d.ExternalID) }
 
-func (d Decision) sameThing(e Decision) bool {
-	return d.Source == e.Source && d.Authority == e.Authority
+func (d Decision) key() factKey { return factKey{d.CustomerID, d.Source, string(d.Authority)} }
+
+// factKey says what a fact is about. A newer one of the same key takes its place.
+type factKey struct {
+	customer int64
+	one, two string
 }
 
 // The kinds of check.
@@ -138,12 +142,15 @@ func (c Check) version() version {
 	return v
 }
 
-func (c Check) sameThing(d Check) bool { return c.Kind == d.Kind && c.CheckID == d.CheckID }
+func (c Check) key() factKey { return factKey{c.CustomerID, c.Kind, c.CheckID} }
 
 // merge puts f into facts in place of what it is newer than, and reports whether it did.
-func merge[F interface{ version() version }](facts []F, f F, sameThing func(F, F) bool) ([]F, bool) {
+func merge[F interface {
+	key() factKey
+	version() version
+}](facts []F, f F) ([]F, bool) {
 	for i, old := range facts {
-		if sameThing(old, f) {
+		if old.key() == f.key() {
 			if !f.version().newer(old.version()) {
 				return facts, false
 			}
@@ -178,6 +185,8 @@ const (
 	HitKind   = "hit"   // found by a screening check
 	AlertKind = "alert" // raised by ongoing monitoring
 )
+
+func (h Hit) key() factKey { return factKey{h.CustomerID, h.HitID, ""} }
 
 // HitResolution is how a hit was resolved.
 type HitResolution struct{ HitID, Resolution, Resolver string }

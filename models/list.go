@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"gorm.io/gorm"
 )
@@ -33,10 +35,16 @@ type EventFilter struct {
 
 func (f EventFilter) where(db *gorm.DB) *gorm.DB {
 	db = equal(db, "provider", f.Provider)
-	db = equal(db, "external_id", f.ExternalID)
 	db = equal(db, "type", f.Type)
-	db = equal(db, "status", string(f.Status))
-	db = equal(db, "outcome", string(f.Outcome))
+	db = oneOf(db, "status", f.Status, []EventStatus{Received, Queued}, []EventStatus{Failed, Quarantined}, EventStatuses)
+	if f.Status == Received || f.Status == Queued {
+		db = db.Where("queue IN (?, ?)", CriticalQueue, DefaultQueue) // that is all, and what their index begins with
+	}
+	db = oneOf(db, "outcome", f.Outcome, []Outcome{Stale, Ignored, Duplicate, Sandbox}, Outcomes)
+	if f.ExternalID != "" { // each half has its index
+		db = db.Where(`id IN (SELECT id FROM events WHERE external_id = ? AND NOT quarantined
+			UNION ALL SELECT id FROM events WHERE external_id = ? AND quarantined)`, f.ExternalID, f.ExternalID)
+	}
 	if f.CustomerID != 0 {
 		db = db.Where("(customer_id = ? OR case_id IN (SELECT id FROM cases WHERE customer_id = ?))", f.CustomerID, f.CustomerID)
 	}
@@ -59,6 +67,24 @@ func equal(db *gorm.DB, column, value string) *gorm.DB {
 	return db.Where(column+" = ?", value)
 }
 
+// oneOf is equal for a value out of the first list that has it. It writes both into the statement: an index on the rows of such a
+// list is used only where the planner sees the same words.
+func oneOf[T ~string](db *gorm.DB, column string, value T, lists ...[]T) *gorm.DB {
+	if value == "" {
+		return db
+	}
+	for _, list := range lists {
+		if slices.Contains(list, value) {
+			var words []string
+			for _, v := range list {
+				words = append(words, "'"+string(v)+"'")
+			}
+			return db.Where(column + " IN (" + strings.Join(words, ", ") + ") AND " + column + " = '" + string(value) + "'")
+		}
+	}
+	return db.Where("FALSE")
+}
+
 // Events lists events without their bodies.
 func (s *Store) Events(ctx context.Context, f EventFilter, p Page) ([]Event, error) {
 	var events []Event
@@ -78,10 +104,12 @@ func (s *Store) Customers(ctx context.Context, f CustomerFilter, p Page) ([]Cust
 	db := s.read.WithContext(ctx)
 	db = equal(db, "provider", f.Provider)
 	db = equal(db, "subject_id", f.SubjectID)
-	db = equal(db, "external_id", f.ExternalID)
-	db = equal(db, "status", string(f.Status))
+	db = oneOf(db, "status", f.Status, Statuses)
+	if f.ExternalID != "" {
+		db = db.Where("external_id = ? AND external_id <> ''", f.ExternalID) // the latter is what its index says
+	}
 	if f.AMLHold != nil {
-		db = db.Where("aml_hold = ?", *f.AMLHold)
+		db = db.Where(map[bool]string{true: "aml_hold", false: "NOT aml_hold"}[*f.AMLHold])
 	}
 	var customers []Customer
 	err := p.of(db).Find(&customers).Error
@@ -95,7 +123,7 @@ func (s *Store) Customer(ctx context.Context, id int64) (Customer, Facts, error)
 	if err := db.First(&c, id).Error; err != nil {
 		return c, Facts{}, wrap(fmt.Sprintf("get customer %d", id), err)
 	}
-	f, err := facts(db, id)
+	f, err := factsOf(db, []int64{id})
 	return c, f, wrap(fmt.Sprintf("get facts of customer %d", id), err)
 }
 
@@ -128,51 +156,6 @@ func (s *Store) Companies(ctx context.Context, p Page) ([]Company, error) {
 	return companies, wrap("list beneficial owners", err)
 }
 
-// Stats counts what is in the database.
-type Stats struct {
-	Events    map[EventStatus]int64 `json:"events"`
-	Customers map[Status]int64      `json:"customers"`
-	// OldestWaiting is when the event was received that waits longest to be processed; zero when none waits.
-	OldestWaiting Time    `json:"-"`
-	Drift         []Drift `json:"drift"`
-}
-
-// Stats counts events and customers by their status.
-func (s *Store) Stats(ctx context.Context) (Stats, error) {
-	db := s.read.WithContext(ctx)
-	st := Stats{
-		Events: zeros(EventStatuses), Customers: zeros(Statuses)}
-	err := errors.Join(
-		countBy(db, "events", st.Events),
-		countBy(db, "customers", st.Customers),
-		db.Raw("SELECT COALESCE(MIN(received_at), 0) FROM events WHERE status IN ('received', 'queued')").Scan(&st.OldestWaiting).Error,
-		db.Order("last_at DESC").Limit(100).Find(&st.Drift).Error,
-	)
-	return st, wrap("count rows", err)
-}
-
-func zeros[K comparable](keys []K) map[K]int64 {
-	counts := map[K]int64{}
-	for _, k := range keys {
-		counts[k] = 0
-	}
-	return counts
-}
-
-func countBy[K ~string](db *gorm.DB, table string, counts map[K]int64) error {
-	var rows []struct {
-		Status K
-		N      int64
-	}
-	if err := db.Table(table).Select("status, COUNT(*) AS n").Group("status").Scan(&rows).Error; err != nil {
-		return err
-	}
-	for _, r := range rows {
-		counts[r.Status] = r.N
-	}
-	return nil
-}
-
 func wrap(what string, err error) error {
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		err = ErrNotFound
@@ -181,22 +164,4 @@ func wrap(what string, err error) error {
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	return nil
-}
-
-// collect runs a statement and returns its rows. gorm's own Scan writes out every statement with its values, bodies included,
-// even for a logger that discards it.
-func collect[T any](db *gorm.DB, statement string, args ...any) (found []T, err error) {
-	rows, err := db.Raw(statement, args...).Rows()
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var row T
-		if err := db.ScanRows(rows, &row); err != nil {
-			return nil, err
-		}
-		found = append(found, row)
-	}
-	return found, rows.Err()
 }

@@ -30,12 +30,14 @@ type Offer struct {
 // OfferEvents marks up to limit due events of a queue as offered and returns them, those due longest first. Events whose
 // attempts are used up, because each of them ended in a crash, become failed instead and are returned as dead.
 func (s *Store) OfferEvents(ctx context.Context, queue string, limit int, now time.Time) (offered, dead []Offer, err error) {
-	err = s.transact(ctx, func(tx *gorm.DB) error {
+	var found, lost []Offer // not the results: a statement that nobody waits for any more may still run
+	err = s.statement(ctx, func(db *gorm.DB) error {
+		found, lost = nil, nil
 		skip := ""
 		if s.dialect == "postgres" {
 			skip = "FOR UPDATE SKIP LOCKED" // another relay is offering those
 		}
-		rows, err := collect[Event](tx, `UPDATE events SET
+		rows, err := collect(db, (*Event).offered, `UPDATE events SET
 				status     = CASE WHEN attempts >= ? THEN 'failed' ELSE 'queued' END,
 				last_error = CASE WHEN attempts >= ? AND last_error = '' THEN ? ELSE last_error END,
 				offers     = offers + 1,
@@ -50,9 +52,9 @@ func (s *Store) OfferEvents(ctx context.Context, queue string, limit int, now ti
 			queue, now.UnixMicro(), limit)
 		for _, e := range rows {
 			if e.Status == Failed {
-				dead = append(dead, Offer{e.ID, e.Offers})
+				lost = append(lost, Offer{e.ID, e.Offers})
 			} else {
-				offered = append(offered, Offer{e.ID, e.Offers})
+				found = append(found, Offer{e.ID, e.Offers})
 			}
 		}
 		return err
@@ -60,26 +62,34 @@ func (s *Store) OfferEvents(ctx context.Context, queue string, limit int, now ti
 	if err != nil {
 		return nil, nil, fmt.Errorf("offer events: %w", err)
 	}
-	return offered, dead, nil
+	return found, lost, nil
 }
 
-// ClaimEvent gives the event of an offer to the caller for ClaimTimeout, and counts the attempt. ErrNotFound says that the
-// offer is out of date: the event is done, or offered anew.
-func (s *Store) ClaimEvent(ctx context.Context, o Offer, now time.Time) (Event, error) {
-	var claimed []Event
-	err := s.transact(ctx, func(tx *gorm.DB) (err error) {
-		claimed, err = collect[Event](tx, `UPDATE events SET attempts = attempts + 1, unclaimed = 0, next_at = ?
-			WHERE id = ? AND status = 'queued' AND offers = ? AND unclaimed > 0 RETURNING *`,
-			now.Add(ClaimTimeout).UnixMicro(), o.ID, o.Offers)
+// offered is where the columns go that OfferEvents returns.
+func (e *Event) offered() []any { return []any{&e.ID, &e.Offers, &e.Status} }
+
+const (
+	// clockSkew is how far the clocks of two of our machines may differ.
+	clockSkew = 5 * time.Second
+	// farthest is more than any offer, claim or backoff lasts.
+	farthest = 15 * time.Minute
+)
+
+// RecallEvents makes events of a queue due that lie farther in the future than anything puts them: a clock was ahead, and was set
+// back. It returns how many. Events that a paced replay has spread stay where they are.
+func (s *Store) RecallEvents(ctx context.Context, queue string, now time.Time) (int64, error) {
+	var n int64
+	err := s.statement(ctx, func(db *gorm.DB) (err error) {
+		n, err = exec(db, `UPDATE events SET next_at = ?
+			WHERE queue = ? AND status IN ('received', 'queued') AND next_at > ?
+				AND (status = 'received' AND received_at > ? OR status = 'queued' AND next_at > ?)`,
+			now.UnixMicro(), queue, now.Add(clockSkew).UnixMicro(), now.Add(clockSkew).UnixMicro(), now.Add(farthest).UnixMicro())
 		return err
 	})
-	if err == nil && len(claimed) == 0 {
-		err = ErrNotFound
-	}
 	if err != nil {
-		return Event{}, fmt.Errorf("claim event %d: %w", o.ID, err)
+		return 0, fmt.Errorf("recall events: %w", err)
 	}
-	return claimed[0], nil
+	return n, nil
 }
 
 // RetryEvent gives a claimed event back, due at the time next, or leaves it as failed where next is zero. ErrNotFound says
@@ -89,48 +99,15 @@ func (s *Store) RetryEvent(ctx context.Context, e Event, cause error, next time.
 	if next.IsZero() {
 		status = Failed
 	}
-	return s.transact(ctx, func(tx *gorm.DB) error {
-		done := tx.Exec(`UPDATE events SET status = ?, last_error = ?, next_at = ?
-			WHERE id = ? AND status = 'queued' AND attempts = ?`, status, cause.Error(), At(next), e.ID, e.Attempts)
-		if done.Error != nil {
-			return fmt.Errorf("return event %d: %w", e.ID, done.Error)
+	return s.statement(ctx, func(db *gorm.DB) error {
+		n, err := exec(db, `UPDATE events SET status = ?, last_error = ?, next_at = ?
+			WHERE id = ? AND status = 'queued' AND attempts = ?`, string(status), cause.Error(), At(next).micro(), e.ID, e.Attempts)
+		if err == nil && n == 0 {
+			err = ErrNotFound
 		}
-		if done.RowsAffected == 0 {
-			return fmt.Errorf("return event %d: %w", e.ID, ErrNotFound)
+		if err != nil {
+			return fmt.Errorf("return event %d: %w", e.ID, err)
 		}
 		return nil
 	})
-}
-
-// replayable are the rows that a replay starts again: all but those under way, those whose effect stands, and those that
-// must never be applied.
-const replayable = "(status = 'failed' OR status = 'processed' AND outcome IN ('ignored', 'sandbox'))"
-
-// ReplayEvent puts an event back to the start, with all its attempts before it. An applied event is left as it is: replaying
-// it would change nothing. It reports whether it put it back, and returns ErrNotFound if there is no such event.
-func (s *Store) ReplayEvent(ctx context.Context, id int64, now time.Time) (bool, error) {
-	if _, err := s.Event(ctx, id); err != nil {
-		return false, err
-	}
-	n, err := s.replay(ctx, now, func(tx *gorm.DB) *gorm.DB { return tx.Where("id = ?", id) })
-	return n > 0, err
-}
-
-// ReplayEvents does the same for all events that the filter selects, and returns how many it put back.
-func (s *Store) ReplayEvents(ctx context.Context, f EventFilter, now time.Time) (int64, error) {
-	return s.replay(ctx, now, f.where)
-}
-
-func (s *Store) replay(ctx context.Context, now time.Time, which func(*gorm.DB) *gorm.DB) (n int64, err error) {
-	err = s.transact(ctx, func(tx *gorm.DB) error {
-		done := which(tx.Model(&Event{})).Where(replayable).Updates(map[string]any{
-			"status": Received, "outcome": "", "attempts": 0, "unclaimed": 0, "next_at": At(now), "processed_at": 0,
-		})
-		n = done.RowsAffected
-		return done.Error
-	})
-	if err != nil {
-		return 0, fmt.Errorf("replay events: %w", err)
-	}
-	return n, nil
 }

@@ -135,6 +135,77 @@ func TestReplay(t *testing.T) {
 	})
 }
 
+// A paced replay takes the oldest, so many a second, and no more than asked for.
+func TestReplayPaced(t *testing.T) {
+	onBothDialects(t, func(t *testing.T, s *models.Store) {
+		for _, id := range []string{"a", "b", "c", "d", "e"} {
+			e := event(id, id)
+			e.Status = models.Failed
+			add(t, s, e, models.Accepted)
+		}
+		failed, later := models.EventFilter{Status: models.Failed}, now.Add(time.Hour)
+		count := func(p models.Pace, want int64) {
+			t.Helper()
+			if n, err := s.CountReplayable(ctx, failed, p); err != nil || n != want {
+				t.Fatalf("%d %v are replayable, want %d", n, err, want)
+			}
+		}
+		count(models.Pace{}, 5)
+		count(models.Pace{Limit: 3}, 3)
+		if n, err := s.ReplayEvents(ctx, failed, models.Pace{Limit: 4, Rate: 2}, later); err != nil || n != 4 {
+			t.Fatalf("replayed %d %v, want 4", n, err)
+		}
+		count(models.Pace{}, 1)
+		for i, want := range []int{1, 1, 1, 1} { // one each half second
+			at := later.Add(time.Duration(i) * 500 * time.Millisecond)
+			early, _ := offer(t, s, at.Add(-time.Millisecond))
+			if offered, _ := offer(t, s, at); len(early) != 0 || len(offered) != want {
+				t.Errorf("after %s: offered %v early and %v in time, want %d in time", at.Sub(later), early, offered, want)
+			}
+		}
+		if left := list(t, s)[0]; left.Status != models.Failed || left.ExternalID != "e" {
+			t.Errorf("left is %s, %s; want the newest, failed", left.ExternalID, left.Status)
+		}
+	})
+}
+
+// What a clock that was an hour ahead has put off is due once the clock is right. What is meant to be late stays so.
+func TestRecallEvents(t *testing.T) {
+	onBothDialects(t, func(t *testing.T, s *models.Store) {
+		ahead := now.Add(time.Hour)
+		received := event("received", "1")
+		received.ReceivedAt = models.At(ahead)
+		add(t, s, event("offered", "2"), models.Accepted)
+		offer(t, s, ahead)
+		add(t, s, event("claimed", "3"), models.Accepted)
+		claim(t, s, ahead)
+		add(t, s, event("retried", "4"), models.Accepted)
+		if err := s.RetryEvent(ctx, claim(t, s, ahead), errors.New("no"), ahead.Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		add(t, s, received, models.Accepted)
+		paced := event("paced", "5")
+		paced.Status = models.Failed
+		add(t, s, paced, models.Accepted)
+		if n, err := s.ReplayEvents(ctx, models.EventFilter{Status: models.Failed}, models.Pace{}, ahead); err != nil || n != 1 {
+			t.Fatalf("replayed %d %v, want 1", n, err)
+		}
+		add(t, s, event("waits for its retry", "6"), models.Accepted)
+		if err := s.RetryEvent(ctx, claim(t, s, now), errors.New("no"), now.Add(12*time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := s.RecallEvents(ctx, models.DefaultQueue, now); err != nil || n != 4 {
+			t.Fatalf("recalled %d %v, want 4", n, err)
+		}
+		if offered, _ := offer(t, s, now); len(offered) != 4 {
+			t.Errorf("%d are due, want the 4 that were recalled", len(offered))
+		}
+		if n, err := s.RecallEvents(ctx, models.DefaultQueue, now); err != nil || n != 0 {
+			t.Errorf("recalled %d %v again, want none", n, err)
+		}
+	})
+}
+
 // An event that comes again after its row is gone is recognised by its idempotency record.
 func TestProcessedRecordOutlivesEvent(t *testing.T) {
 	onBothDialects(t, func(t *testing.T, s *models.Store) {
@@ -153,6 +224,28 @@ func TestProcessedRecordOutlivesEvent(t *testing.T) {
 		}
 		if c, _, err := s.Customer(ctx, 1); err != nil || c.Revision != 1 {
 			t.Fatalf("revision %d %v, want 1", c.Revision, err)
+		}
+	})
+}
+
+// What cannot be applied as a whole leaves nothing behind: the event is as it was, and another attempt may come.
+func TestApplyAllOrNothing(t *testing.T) {
+	onBothDialects(t, func(t *testing.T, s *models.Store) {
+		add(t, s, event("a", "1"), models.Accepted)
+		e := claim(t, s, now)
+		impossible := models.Change{SubjectID: "p", Decisions: []models.Decision{{Source: "nowhere", Authority: models.Manual, Status: models.Verified}}}
+		if outcome, err := s.ApplyEvent(ctx, e, impossible, models.At(now)); err == nil {
+			t.Fatalf("a decision of no source led to %s, want an error", outcome)
+		}
+		if got := list(t, s)[0]; got.Status != models.Queued {
+			t.Errorf("the event is %s, want it queued for another attempt", got.Status)
+		}
+		if people, err := s.Customers(ctx, models.CustomerFilter{}, models.Page{Limit: 10}); err != nil || len(people) != 0 {
+			t.Errorf("%d customers and %v, want none", len(people), err)
+		}
+		possible := models.Change{SubjectID: "p", Decisions: []models.Decision{{Source: "session", Authority: models.Manual, Status: models.Verified}}}
+		if outcome, err := s.ApplyEvent(ctx, e, possible, models.At(now)); err != nil || outcome != models.Applied {
+			t.Errorf("applied later: %s %v, want %s", outcome, err, models.Applied)
 		}
 	})
 }

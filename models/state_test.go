@@ -188,7 +188,7 @@ func TestNoResultReplacesNone(t *testing.T) {
 		for _, order := range [][]Check{{result, none}, {none, result}} {
 			var known []Check
 			for _, k := range order {
-				known, _ = merge(known, k, Check.sameThing)
+				known, _ = merge(known, k)
 			}
 			if len(known) != 1 || known[0].Status != status {
 				t.Errorf("known %v, want the %s", known, status)

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -29,30 +30,41 @@ var ErrNotFound = errors.New("not found")
 
 // Store is the database. Its methods may be called from many goroutines.
 type Store struct {
-	db        *gorm.DB // writes; on SQLite the single connection, which only the writer goroutine uses
-	read      *gorm.DB // reads; on Postgres the same as db
-	dialect   string
-	lock      *flock.Flock // SQLite: keeps a second process away from the file
-	additions chan *addition
-	work      chan *unit // SQLite: transactions for the writer goroutine
-	closing   chan struct{}
-	running   sync.WaitGroup
+	db      *gorm.DB // writes; on SQLite the single connection, which only the writer goroutine uses
+	read    *gorm.DB // reads; on Postgres the same as db
+	dialect string
+	lock    *flock.Flock // SQLite: keeps a second process away from the file
+
+	// Work for shared commits: see start.
+	additions    chan *addition
+	claims       chan *claim
+	applications chan *application
+	units        chan *unit // SQLite
+
+	settled      settled
+	closing      chan struct{}
+	running      sync.WaitGroup
+	opened       time.Time    // read with its monotonic clock, which nobody sets
+	crowdedUntil atomic.Int64 // nanoseconds after opened
 }
 
 // Open connects to the database that url names, sqlite:<path> or postgres://…, and starts the goroutines that write to it.
 // It does not create the tables: see package migrations. A SQLite file, with its folder, is made if it does not exist; one
 // that another process has open is an error.
 func Open(ctx context.Context, url string) (*Store, error) {
-	s := &Store{additions: make(chan *addition, maxBatch), work: make(chan *unit), closing: make(chan struct{})}
+	s := &Store{
+		additions: make(chan *addition, maxBatch), claims: make(chan *claim, maxApply), applications: make(chan *application, maxApply),
+		units: make(chan *unit), closing: make(chan struct{}), opened: time.Now(),
+	}
 	path, isSQLite := strings.CutPrefix(url, "sqlite:")
 	var err error
 	switch {
 	case isSQLite:
 		err = s.openSQLite(path)
-	case strings.HasPrefix(url, "postgres://"), strings.HasPrefix(url, "postgresql://"):
+	case isPostgres(url):
 		err = s.openPostgres(url)
 	default:
-		err = errors.New("want sqlite:<path> or postgres://<user>:<password>@<host>/<database>")
+		err = errURL
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.disconnect())
@@ -62,6 +74,13 @@ func Open(ctx context.Context, url string) (*Store, error) {
 	}
 	s.start()
 	return s, nil
+}
+
+// errURL says how a database is named.
+var errURL = errors.New("want sqlite:<path> or postgres://<user>:<password>@<host>/<database>")
+
+func isPostgres(url string) bool {
+	return strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://")
 }
 
 // config leaves out what gorm would add to each statement. PrepareStmt stays off: its cache leaks statements and

@@ -19,11 +19,14 @@ func At(t time.Time) Time {
 }
 
 // Value implements driver.Valuer.
-func (t Time) Value() (driver.Value, error) {
+func (t Time) Value() (driver.Value, error) { return t.micro(), nil }
+
+// micro is t as it is stored.
+func (t Time) micro() int64 {
 	if t.IsZero() {
-		return int64(0), nil
+		return 0
 	}
-	return t.UnixMicro(), nil
+	return t.UnixMicro()
 }
 
 // Scan implements sql.Scanner.
