@@ -201,7 +201,7 @@ func (w *world) disturb(t *rapid.T, h history, n int, chance *rand.Rand) (delive
 	}
 	w.work(t, chance)
 	for _, f := range []models.EventFilter{{Status: models.Failed}, {Status: models.Processed}} {
-		if _, err := w.store.ReplayEvents(context.Background(), f, w.now()); err != nil {
+		if _, err := w.store.ReplayEvents(context.Background(), f, models.Pace{}, w.now()); err != nil {
 			t.Errorf("replay: %v", err)
 		}
 	}

@@ -18,10 +18,13 @@ import (
 const (
 	// window is how many tasks of a queue may wait in Redis. A backlog waits in SQL, where it costs nothing.
 	window = 1000
-	// offerBatch is how many events one statement offers.
+	// offerBatch is how many events one statement offers. While deliveries crowd in, it is also what each poll offers: the
+	// acknowledgements come first, and the work goes on at a few hundred events a second.
 	offerBatch = 100
 	// relayPoll is how often the relay looks when nobody wakes it: for retries, and for what other processes received.
 	relayPoll = 200 * time.Millisecond
+	// recallEvery is how often the relay looks for events that a clock which was ahead has put off.
+	recallEvery = 10 * time.Second
 	// redisPause is how long the relay leaves a Redis alone that did not answer.
 	redisPause = 500 * time.Millisecond
 	// taskType is the only one: event types are told apart by the row, since asynq's ServeMux matches by prefix.
@@ -58,8 +61,15 @@ func (r *Relay) Wake() {
 func (r *Relay) Run(ctx context.Context) error {
 	poll := time.NewTicker(relayPoll)
 	defer poll.Stop()
+	recalls := time.NewTicker(recallEvery)
+	defer recalls.Stop()
 	for down := false; ; {
 		more, err := r.round(ctx)
+		select {
+		case <-recalls.C:
+			err = errors.Join(err, r.recall(ctx))
+		default:
+		}
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -76,11 +86,14 @@ func (r *Relay) Run(ctx context.Context) error {
 			r.log.Info("relay offers events again")
 			down = false
 		}
-		if more {
+		woken := r.woken
+		if r.store.Crowded() {
+			woken = nil // they would wake it all the time
+		} else if more {
 			continue
 		}
 		select {
-		case <-r.woken:
+		case <-woken:
 		case <-poll.C:
 		case <-ctx.Done():
 			return nil
@@ -113,6 +126,20 @@ func (r *Relay) round(ctx context.Context) (more bool, err error) {
 		more = more || len(offers) == limit
 	}
 	return more, nil
+}
+
+// recall makes events due that a clock has put off.
+func (r *Relay) recall(ctx context.Context) error {
+	for _, queue := range []string{models.CriticalQueue, models.DefaultQueue} {
+		n, err := r.store.RecallEvents(ctx, queue, r.now())
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			r.log.Warn("a clock was ahead: events it had put off are due now", "queue", queue, "events", n)
+		}
+	}
+	return nil
 }
 
 // room is how many more tasks the queue may take. Asking also shows whether Redis answers. The key is asynq's own: its

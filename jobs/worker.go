@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -18,8 +17,8 @@ import (
 )
 
 const (
-	// translationTimeout is what an event's translation and reaction may take.
-	translationTimeout = 5 * time.Second
+	// recordTimeout is how long an attempt waits for the database to take its outcome.
+	recordTimeout = 5 * time.Second
 	// shutdownTimeout is longer than an attempt should take, so that a shutdown finishes what is in flight.
 	shutdownTimeout = 8 * time.Second
 	// taskCheck is how often asynq looks into an empty queue, and so the latency when idle: 10 ms cost 3 % of a core.
@@ -37,6 +36,7 @@ type Worker struct {
 	log      *slog.Logger
 	now      func() time.Time
 	unknown  sync.Map // types that were logged as unknown
+	patience patience
 }
 
 // NewWorker returns a worker that is idle until Run. With sandbox, events of a provider's sandbox are applied like others;
@@ -112,7 +112,7 @@ func (w *Worker) attempt(ctx context.Context, e models.Event) {
 		change = models.Change{Outcome: models.Sandbox}
 	}
 	// The outcome is recorded even if the task was cancelled meanwhile.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), translationTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
 	var outcome models.Outcome
 	if err == nil {
@@ -150,33 +150,4 @@ func (w *Worker) giveBack(ctx context.Context, log *slog.Logger, e models.Event,
 func backoff(attempt int) time.Duration {
 	d := min(2*time.Second<<min(attempt-1, 20), 10*time.Minute)
 	return d*3/4 + rand.N(d/2) //nolint:gosec // spreads load; nothing secret
-}
-
-// translate runs the event's translation in a goroutine of its own. One that hangs is left behind after its deadline, and
-// costs nothing but itself.
-func (w *Worker) translate(e models.Event) (models.Change, bool, error) {
-	type result struct {
-		change models.Change
-		known  bool
-		err    error
-	}
-	done := make(chan result, 1)
-	go func() {
-		var r result
-		defer func() {
-			if p := recover(); p != nil {
-				r.err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
-			}
-			done <- r
-		}()
-		r.change, r.known, r.err = w.registry.Translate(e)
-	}()
-	deadline := time.NewTimer(translationTimeout)
-	defer deadline.Stop()
-	select {
-	case r := <-done:
-		return r.change, r.known, r.err
-	case <-deadline.C:
-		return models.Change{}, true, fmt.Errorf("translation took longer than %s", translationTimeout)
-	}
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -68,12 +70,16 @@ func (w *trial) try(t *testing.T, eventType, body string) models.Event {
 	return e
 }
 
-// A translation that panics fails alone, with a useful error, and is tried again.
+// A translation that panics fails alone, with an error that says what and where, and is tried again.
 func TestTranslationPanics(t *testing.T) {
 	t.Parallel()
-	w := newTrial(t, func(models.Event) (models.Change, error) { panic("out of luck") })
+	w := newTrial(t, func(models.Event) (models.Change, error) {
+		var nothing []string
+		return models.Change{SubjectID: nothing[0]}, nil
+	})
 	e := w.try(t, "known", "{}")
-	if e.Status != models.Queued || !strings.Contains(e.LastError, "out of luck") || !strings.Contains(e.LastError, "worker_test.go") {
+	want := regexp.MustCompile(`^panic: runtime error: index out of range \[0\] with length 0 in jobs\.TestTranslationPanics\.func1, worker_test\.go:\d+$`)
+	if e.Status != models.Queued || !want.MatchString(e.LastError) {
 		t.Errorf("status %s error %q; want it due again, with the panic and where it was", e.Status, e.LastError)
 	}
 	if wait := e.NextAt.Sub(now); wait < time.Second || wait > 3*time.Second {
@@ -87,9 +93,47 @@ func TestTranslationHangs(t *testing.T) {
 	hang := make(chan struct{})
 	t.Cleanup(func() { close(hang) })
 	w := newTrial(t, func(models.Event) (models.Change, error) { <-hang; return models.Change{}, nil })
-	if e := w.try(t, "known", "{}"); e.Status != models.Queued || !strings.Contains(e.LastError, "longer than 5s") {
+	if e := w.try(t, "known", "{}"); e.Status != models.Queued || e.LastError != "translation took longer than 5s" {
 		t.Errorf("status %s error %q; want it due again, with the deadline", e.Status, e.LastError)
 	}
+}
+
+// Two hundred events whose translation hangs, and as many whose translation panics, fail alone: events of another type that come
+// after them do not wait for them.
+func TestHangingTypeFailsAlone(t *testing.T) {
+	onBothQueues(t, func(t *testing.T, plantWith func(map[string]translation) *plant) {
+		hang := make(chan struct{})
+		t.Cleanup(func() { close(hang) })
+		p := plantWith(map[string]translation{
+			"acme/v1/hangs":  func(models.Event) (models.Change, error) { <-hang; return models.Change{}, nil },
+			"acme/v1/panics": func(models.Event) (models.Change, error) { panic("no") },
+			"acme/v1/fine":   func(models.Event) (models.Change, error) { return models.Change{SubjectID: "p"}, nil },
+		})
+		p.receive("hangs", 200)
+		p.receive("panics", 200)
+		p.receive("fine", 200)
+		p.eventually("the good events are processed", func() bool {
+			return p.count(models.EventFilter{Type: "fine", Status: models.Processed}) == 200
+		})
+		if n := p.count(models.EventFilter{Type: "hangs", Status: models.Queued}); n != 200 {
+			t.Errorf("%d of the hanging events are to be tried again, want all 200", n)
+		}
+		var events []models.Event
+		p.eventually("each hanging event has had its attempt", func() bool {
+			var err error
+			events, err = p.store.Events(t.Context(), models.EventFilter{Type: "hangs"}, models.Page{Limit: 500})
+			return err == nil && !slices.ContainsFunc(events, func(e models.Event) bool { return e.LastError == "" })
+		})
+		patient := 0
+		for _, e := range events {
+			if e.LastError == "translation took longer than 5s" {
+				patient++
+			}
+		}
+		if patient > 50 { // 4 of them every 5 s; without a limit, all
+			t.Errorf("workers have waited 5 s for %d of the hanging events, want it for a few", patient)
+		}
+	})
 }
 
 func TestPermanentErrorIsNotRetried(t *testing.T) {
