@@ -20,14 +20,17 @@ import (
 type Admin struct {
 	store      *models.Store
 	rejections *Rejections
+	uses       *SecretUses
+	watched    func() []SubscriptionState
 	wake       func()
 	log        *slog.Logger
 }
 
 // NewAdmin returns the admin handler. With a password it asks for basic authentication as user "admin"; without one it
-// answers only requests that name a loopback host, so that no web page can reach it by a name of its own.
-func NewAdmin(store *models.Store, rejections *Rejections, wake func(), password string, log *slog.Logger) http.Handler {
-	a := &Admin{store, rejections, wake, log}
+// answers only requests that name a loopback host, so that no web page can reach it by a name of its own. It asks watched
+// what is known of the subscriptions.
+func NewAdmin(store *models.Store, rejections *Rejections, uses *SecretUses, watched func() []SubscriptionState, wake func(), password string, log *slog.Logger) http.Handler {
+	a := &Admin{store, rejections, uses, watched, wake, log}
 	g := newEngine(log)
 	if password != "" {
 		g.Use(authenticated(password))
@@ -37,6 +40,7 @@ func NewAdmin(store *models.Store, rejections *Rejections, wake func(), password
 	api := g.Group("/api")
 	api.GET("/events", a.call(a.events))
 	api.GET("/events/:id", a.call(a.event))
+	api.GET("/events/:id/body", a.call(a.eventBody))
 	api.POST("/events/:id/replay", a.call(a.replayEvent))
 	api.POST("/replay", a.call(a.replay))
 	api.GET("/customers", a.call(a.customers))
@@ -45,6 +49,7 @@ func NewAdmin(store *models.Store, rejections *Rejections, wake func(), password
 	api.GET("/companies", a.call(a.companies))
 	api.GET("/stats", a.call(a.stats))
 	api.GET("/rejections", a.call(a.rejected))
+	g.GET("/debug/pprof/*name", profile)
 	return http.NewCrossOriginProtection().Handler(g) // no web page may replay events through a visitor's browser
 }
 
@@ -78,6 +83,9 @@ type badRequest string
 
 func (b badRequest) Error() string { return string(b) }
 
+// verbatim is an answer of bytes, as they are.
+type verbatim []byte
+
 // call answers with what f returns, and holds the only map from errors to statuses.
 func (a *Admin) call(f func(c *gin.Context) (status int, answer any, err error)) gin.HandlerFunc {
 	return func(c *gin.Context) {
@@ -88,6 +96,11 @@ func (a *Admin) call(f func(c *gin.Context) (status int, answer any, err error))
 		var bad badRequest
 		switch {
 		case err == nil:
+			if body, isBody := answer.(verbatim); isBody {
+				c.Header("X-Content-Type-Options", "nosniff")
+				c.Data(status, "application/octet-stream", body)
+				return
+			}
 			c.JSON(status, answer)
 		case errors.As(err, &bad):
 			c.JSON(http.StatusBadRequest, gin.H{"error": string(bad)})

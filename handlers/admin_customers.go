@@ -79,7 +79,10 @@ func (a *Admin) stats(c *gin.Context) (int, any, error) {
 		models.Stats
 		Rejected int64   `json:"rejected_deliveries"`
 		Waiting  float64 `json:"oldest_waiting_seconds"`
-	}{st, a.rejections.Total(), waiting}, nil
+
+		Secrets       map[string][]SecretUse `json:"secrets"`
+		Subscriptions []SubscriptionState    `json:"subscriptions"`
+	}{st, a.rejections.Total(), waiting, a.uses.List(), a.watched()}, nil
 }
 
 func (a *Admin) rejected(*gin.Context) (int, any, error) {

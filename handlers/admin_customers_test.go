@@ -181,9 +181,9 @@ func TestListRejections(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t, openStore(t, sqliteURL(t)), "")
 	send(t, "GET", o.url+"/api/rejections", nil, nil).want(t, 200, `{"rejections":[]}`)
-	o.rejections.add(Rejection{models.At(noon), "trst", "203.0.113.7", TooOld})
-	o.rejections.add(Rejection{models.At(noon), "trustist", "203.0.113.8", WrongToken})
+	o.rejections.add(Rejection{Time: models.At(noon), Provider: "trst", RemoteAddress: "203.0.113.7", Reason: TooOld})
+	o.rejections.add(Rejection{Time: models.At(noon), Provider: "trustist", RemoteAddress: "203.0.113.8", Reason: WrongToken})
 	send(t, "GET", o.url+"/api/rejections", nil, nil).want(t, 200, `{"rejections":[`+
-		`{"time":"2026-02-04T12:00:00Z","provider":"trustist","remote_address":"203.0.113.8","reason":"wrong path token"},`+
-		`{"time":"2026-02-04T12:00:00Z","provider":"trst","remote_address":"203.0.113.7","reason":"too old"}]}`)
+		`{"id":2,"time":"2026-02-04T12:00:00Z","provider":"trustist","remote_address":"203.0.113.8","reason":"wrong path token"},`+
+		`{"id":1,"time":"2026-02-04T12:00:00Z","provider":"trst","remote_address":"203.0.113.7","reason":"too old"}]}`)
 }

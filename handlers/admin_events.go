@@ -1,8 +1,10 @@
 package handlers
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"time"
 	"unicode/utf8"
@@ -48,6 +50,16 @@ func (a *Admin) event(c *gin.Context) (int, any, error) {
 	return http.StatusOK, full, nil
 }
 
+// eventBody answers with the bytes that were signed: a document would have them as JSON, with other spaces.
+func (a *Admin) eventBody(c *gin.Context) (int, any, error) {
+	id, err := pathID(c)
+	if err != nil {
+		return 0, nil, err
+	}
+	e, err := a.store.Event(c.Request.Context(), id)
+	return http.StatusOK, verbatim(e.Body), err
+}
+
 func (a *Admin) replayEvent(c *gin.Context) (int, any, error) {
 	id, err := pathID(c)
 	if err != nil {
@@ -61,8 +73,10 @@ func (a *Admin) replayEvent(c *gin.Context) (int, any, error) {
 	return http.StatusAccepted, gin.H{"replayed": map[bool]int{true: 1}[started]}, nil
 }
 
+// replay starts again all that a filter selects, or counts it. What is done in time is done: the answer says whether there is
+// more.
 func (a *Admin) replay(c *gin.Context) (int, any, error) {
-	f, err := eventFilter(c)
+	f, err := eventFilter(c, "limit", "rate", "dry_run")
 	if err != nil {
 		return 0, nil, err
 	}
@@ -74,10 +88,38 @@ func (a *Admin) replay(c *gin.Context) (int, any, error) {
 			return 0, nil, badRequest("parameter " + name + " is empty")
 		}
 	}
-	n, err := a.store.ReplayEvents(c.Request.Context(), f, time.Now())
+	pace, dry, err := pace(c)
 	if err != nil {
 		return 0, nil, err
 	}
+	if dry {
+		n, err := a.store.CountReplayable(c.Request.Context(), f, pace)
+		return http.StatusOK, gin.H{"would_replay": n}, err
+	}
+	n, err := a.store.ReplayEvents(c.Request.Context(), f, pace, time.Now())
+	answer := gin.H{"replayed": n}
+	if err != nil {
+		if n == 0 || !errors.Is(err, context.DeadlineExceeded) {
+			return 0, nil, err
+		}
+		answer["more"] = true
+	}
 	a.wake()
-	return http.StatusAccepted, gin.H{"replayed": n}, nil
+	return http.StatusAccepted, answer, nil
+}
+
+// pace reads how many events to replay, and how fast.
+func pace(c *gin.Context) (p models.Pace, dry bool, err error) {
+	p.Limit, err = number(c, "limit", 1_000_000_000)
+	if err != nil {
+		return p, false, err
+	}
+	if p.Rate, err = number(c, "rate", 1_000_000); err != nil {
+		return p, false, err
+	}
+	text := c.DefaultQuery("dry_run", "false")
+	if err := oneOf("dry_run", text, []string{"true", "false"}); err != nil {
+		return p, false, err
+	}
+	return p, text == "true", nil
 }

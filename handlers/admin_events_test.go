@@ -114,13 +114,17 @@ func TestEventBody(t *testing.T) {
 		{"empty", "", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			o := &office{t, o.store, o.rejections, o.wakes, o.url}
+			o := &office{t, o.store, o.rejections, o.uses, o.wakes, o.url}
 			o.add(models.Event{Provider: "trst", ExternalID: fmt.Sprint(i), Body: []byte(c.body), Status: models.Failed})
 			id := call[eventList](o, "GET", "/api/events?limit=1", 200).Events[0].ID
 			got := call[struct {
 				Payload json.RawMessage
 				Base64  *string `json:"body_base64"`
 			}](o, "GET", fmt.Sprint("/api/events/", id), 200)
+			raw := send(t, "GET", fmt.Sprintf("%s/api/events/%d/body", o.url, id), nil, nil)
+			if raw.status != 200 || raw.body != c.body {
+				t.Errorf("body %.40q, want the bytes as they came", raw.body)
+			}
 			if c.isJSON {
 				var want, payload bytes.Buffer
 				if err := json.Compact(&want, []byte(c.body)); err != nil {
@@ -194,4 +198,38 @@ func TestReplayByFilter(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A replay may be tried out first, be given to few, and be slow.
+func TestReplayPace(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t, openStore(t, sqliteURL(t)), "")
+	for i := range 5 {
+		o.add(models.Event{Provider: "trst", ExternalID: fmt.Sprint(i), Status: models.Failed})
+	}
+	for _, c := range []struct {
+		query, field string
+		status, want int
+	}{
+		{"&dry_run=true", "would_replay", 200, 5},
+		{"&dry_run=true&limit=2", "would_replay", 200, 2},
+		{"&dry_run=false&limit=2&rate=1", "replayed", 202, 2},
+		{"&dry_run=true", "would_replay", 200, 3},
+	} {
+		got := call[map[string]int](o, "POST", "/api/replay?status=failed"+c.query, c.status)
+		if n, answered := got[c.field]; !answered || n != c.want || len(got) != 1 {
+			t.Errorf("%s: %v, want %s %d", c.query, got, c.field, c.want)
+		}
+	}
+	if events := call[eventList](o, "GET", "/api/events?status=received", 200).Events; len(events) != 2 {
+		t.Errorf("%v are to be worked on, want the two oldest", events)
+	}
+	for query, want := range map[string]string{
+		"&limit=0": "limit must be a number from 1 to 1000000000", "&rate=fast": "rate must be a number from 1 to 1000000",
+		"&dry_run=yes": `dry_run is "yes"; it can be [true false]`,
+	} {
+		if got := call[map[string]string](o, "POST", "/api/replay?status=failed"+query, 400); got["error"] != want {
+			t.Errorf("%s: %q, want %q", query, got["error"], want)
+		}
+	}
 }

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -38,7 +39,7 @@ func BenchmarkReceive(b *testing.B) {
 			log := slog.New(slog.DiscardHandler)
 			store := openStore(b, back.url(b))
 			queueOf := func(string, string, string) string { return models.DefaultQueue }
-			receiver := NewReceiver(store, queueOf, func() {}, &Rejections{}, log)
+			receiver := NewReceiver(store, queueOf, func() {}, &Rejections{}, NewSecretUses(nil), log)
 			active := map[string]Provider{"trustgate": mustProvider(b, "trustgate", documented, trustGateSecret)}
 			benchmarkAt(b, NewRouter(receiver, active, store.Ping, log))
 		})
@@ -74,6 +75,7 @@ func benchmarkAt(b *testing.B, h http.Handler) {
 			left.Store(int64(b.N))
 			latencies := make([][]time.Duration, conns)
 			var running sync.WaitGroup
+			spent := processorTime(b)
 			for i := range conns {
 				running.Go(func() {
 					if err := sendWhile(server.Listener.Addr(), func() bool { return left.Add(-1) >= 0 }, &latencies[i]); err != nil {
@@ -85,11 +87,22 @@ func benchmarkAt(b *testing.B, h http.Handler) {
 			all := slices.Concat(latencies...)
 			slices.Sort(all)
 			b.ReportMetric(float64(len(all))/b.Elapsed().Seconds(), "acks/s")
+			b.ReportMetric(float64((processorTime(b)-spent).Nanoseconds())/1000/float64(len(all)), "cpu-µs/ack")
 			if len(all) > 0 {
 				b.ReportMetric(float64(all[len(all)*99/100].Microseconds())/1000, "p99-ms")
 			}
 		})
 	}
+}
+
+// processorTime is what this process, sender and server, has spent. It says more than the rate where others use the machine.
+func processorTime(b *testing.B) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // sendWhile makes deliveries over one connection, each when the one before is acknowledged. It writes and reads HTTP by hand:

@@ -4,16 +4,23 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
+	oldjson "encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // object is a JSON object one level deep. Its keys are matched exactly: encoding/json would take "Event" for "event",
 // which blurs the generations of a payload.
-type object map[string]json.RawMessage
+type object map[string]jsontext.Value
+
+// lastOfTwo takes the last of two members of one name, as most programs do.
+var lastOfTwo = jsontext.AllowDuplicateNames(true)
 
 // decode reads a body's top level. The error is ErrUnreadable.
 func decode(body []byte) (object, error) {
@@ -21,13 +28,22 @@ func decode(body []byte) (object, error) {
 		return nil, unreadable("it is not valid UTF-8")
 	}
 	var o object
-	if err := json.Unmarshal(body, &o); err != nil {
-		return nil, unreadable("it is not a JSON object: %v", err)
+	if err := json.Unmarshal(body, &o, lastOfTwo); err != nil {
+		return nil, unreadable("it is not a JSON object%s", where(err))
 	}
 	if o == nil {
 		return nil, unreadable("it is null, not a JSON object")
 	}
 	return o, nil
+}
+
+// where says what is wrong with a body's JSON and at which byte. The error itself would quote the names of its members.
+func where(err error) string {
+	var syntax *jsontext.SyntacticError
+	if errors.As(err, &syntax) {
+		return fmt.Sprintf(": %v, at byte %d", syntax.Err, syntax.ByteOffset)
+	}
+	return ""
 }
 
 // has reports whether the object has a member of this name that is not null.
@@ -42,7 +58,7 @@ func (o object) object(name string) (object, error) {
 		return nil, unreadable("%s is missing", name)
 	}
 	var inner object
-	if err := json.Unmarshal(o[name], &inner); err != nil {
+	if err := json.Unmarshal(o[name], &inner, lastOfTwo); err != nil {
 		return nil, unreadable("%s is not an object", name)
 	}
 	return inner, nil
@@ -109,10 +125,10 @@ func derivedID(parts ...string) string {
 }
 
 // canonical returns the hash of a JSON value that does not depend on its spacing or the order of its keys.
-func canonical(values ...json.RawMessage) (string, error) {
+func canonical(values ...jsontext.Value) (string, error) {
 	h := sha256.New()
 	for _, raw := range values {
-		d := json.NewDecoder(bytes.NewReader(raw))
+		d := oldjson.NewDecoder(bytes.NewReader(raw))
 		d.UseNumber()
 		var v any
 		if len(raw) > 0 {
@@ -120,7 +136,7 @@ func canonical(values ...json.RawMessage) (string, error) {
 				return "", unreadable("a part of it is not JSON")
 			}
 		}
-		b, err := json.Marshal(v) // sorts keys
+		b, err := oldjson.Marshal(v) // sorts keys
 		if err != nil {
 			return "", unreadable("a part of it is not JSON")
 		}

@@ -112,13 +112,16 @@ type reception struct {
 	store      *models.Store
 	providers  map[string]Provider
 	rejections *Rejections
+	uses       *SecretUses
 	log        *bytes.Buffer // every line, at every level
 	wakes      *atomic.Int64
 	url        string
+	receiver   *Receiver
+	clock      *atomic.Int64 // how far past noon it is, in nanoseconds
 }
 
 func newReception(t testing.TB, s *models.Store, providers map[string]Provider) *reception {
-	r := &reception{t, s, providers, &Rejections{}, &bytes.Buffer{}, &atomic.Int64{}, ""}
+	r := &reception{t, s, providers, &Rejections{}, NewSecretUses(nil), &bytes.Buffer{}, &atomic.Int64{}, "", nil, &atomic.Int64{}}
 	log := slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	queueOf := func(provider, generation, eventType string) string {
 		if provider == "trustgate" && generation == "v2" && eventType == "case.created" {
@@ -126,9 +129,9 @@ func newReception(t testing.TB, s *models.Store, providers map[string]Provider) 
 		}
 		return models.DefaultQueue
 	}
-	receiver := NewReceiver(s, queueOf, func() { r.wakes.Add(1) }, r.rejections, log)
-	receiver.now = func() time.Time { return noon }
-	server := httptest.NewServer(NewRouter(receiver, providers, s.Ping, log))
+	r.receiver = NewReceiver(s, queueOf, func() { r.wakes.Add(1) }, r.rejections, r.uses, log)
+	r.receiver.now = func() time.Time { return noon.Add(time.Duration(r.clock.Load())) }
+	server := httptest.NewServer(NewRouter(r.receiver, providers, s.Ping, log))
 	t.Cleanup(server.Close)
 	r.url = server.URL
 	return r
@@ -214,13 +217,14 @@ type office struct {
 	t          testing.TB
 	store      *models.Store
 	rejections *Rejections
+	uses       *SecretUses
 	wakes      *atomic.Int64
 	url        string
 }
 
 func newOffice(t testing.TB, s *models.Store, password string) *office {
-	o := &office{t, s, &Rejections{}, &atomic.Int64{}, ""}
-	server := httptest.NewServer(NewAdmin(s, o.rejections, func() { o.wakes.Add(1) }, password, slog.New(slog.DiscardHandler)))
+	o := &office{t, s, &Rejections{}, NewSecretUses(map[string][]string{"trst": {trstSecret, "second"}}), &atomic.Int64{}, ""}
+	server := httptest.NewServer(NewAdmin(s, o.rejections, o.uses, func() []SubscriptionState { return nil }, func() { o.wakes.Add(1) }, password, slog.New(slog.DiscardHandler)))
 	t.Cleanup(server.Close)
 	o.url = server.URL
 	return o

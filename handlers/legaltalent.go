@@ -33,12 +33,19 @@ func (p legalTalent) Verify(d Delivery) (Envelope, error) {
 	if created.Sub(d.ReceivedAt) > tolerance {
 		return Envelope{}, unverified(FromTheFuture)
 	}
-	body := p.content != FormTimestampBody && p.secrets.signed(mac, d.Body)
-	both := p.content != FormBody && p.secrets.signed(mac, []byte(text), []byte("."), d.Body)
-	if !body && !both {
+	body, both := -1, -1
+	if p.content != FormTimestampBody {
+		body = p.secrets.signer(mac, d.Body)
+	}
+	if p.content != FormBody {
+		both = p.secrets.signer(mac, []byte(text), []byte("."), d.Body)
+	}
+	signer := max(body, both)
+	if signer < 0 {
 		return Envelope{}, unverified(WrongSecret)
 	}
 	e, err := p.envelope(d.Body)
+	e.Secret = signer
 	if id := d.Header.Values("X-Webhook-Id"); err == nil && len(id) > 0 && (len(id) > 1 || id[0] != e.ExternalID) {
 		return Envelope{}, unverified(OtherID)
 	}
@@ -60,6 +67,17 @@ func (p legalTalent) Sign(body []byte, at time.Time) Request {
 		r.Header.Set("X-Webhook-Id", e.ExternalID)
 	}
 	return r
+}
+
+func (p legalTalent) Schemes() []Scheme {
+	contents := []string{p.content}
+	if p.content == FormEither {
+		contents = []string{FormBody, FormTimestampBody}
+	}
+	return []Scheme{{
+		Signature: "X-Webhook-Signature", Prefix: "sha256=", Contents: contents, Timestamp: "X-Webhook-Timestamp",
+		MaxAhead: tolerance, ID: "X-Webhook-ID", Setting: "LEGALTALENT_SIGNED_CONTENT",
+	}}
 }
 
 func (p legalTalent) envelope(body []byte) (e Envelope, err error) {

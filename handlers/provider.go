@@ -26,6 +26,7 @@ type Envelope struct {
 	OccurredAt    time.Time
 	TenantID      string
 	CorrelationID string
+	Secret        int    // the index of the secret that verified it
 	Warning       string // what is odd about the delivery, though it is verified
 }
 
@@ -49,6 +50,9 @@ type Provider interface {
 	// Sign dresses a body as the provider would send it at the given time, with the first of our secrets. The command
 	// line uses it to play the provider.
 	Sign(body []byte, at time.Time) Request
+
+	// Schemes describes what Verify accepts, in the order in which it looks for it.
+	Schemes() []Scheme
 }
 
 // providers is the table of contents. A provider's name gives it its path, /webhooks/<name>, and its variable,

@@ -24,11 +24,11 @@ const (
 // page reads limit and cursor.
 func page(c *gin.Context) (models.Page, error) {
 	p := models.Page{Limit: defaultLimit}
-	if text := c.Query("limit"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > maxLimit {
-			return p, badRequest(fmt.Sprintf("limit must be a number from 1 to %d", maxLimit))
-		}
+	n, err := number(c, "limit", maxLimit)
+	if err != nil {
+		return p, err
+	}
+	if n > 0 {
 		p.Limit = n
 	}
 	if text := c.Query("cursor"); text != "" {
@@ -41,6 +41,19 @@ func page(c *gin.Context) (models.Page, error) {
 		}
 	}
 	return p, nil
+}
+
+// number reads a whole number from 1 to most. It is 0 where the parameter is absent.
+func number(c *gin.Context, name string, most int) (int, error) {
+	text := c.Query(name)
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > most {
+		return 0, badRequest(fmt.Sprintf("%s must be a number from 1 to %d", name, most))
+	}
+	return n, nil
 }
 
 // list wraps a page with the cursor of the next one, empty at the end.

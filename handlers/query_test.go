@@ -64,14 +64,14 @@ func TestFiltersAreNotDropped(t *testing.T) {
 		o := newOffice(t, s, "")
 		o.fill()
 		for _, path := range []string{
-			"/api/replay?status=failed&limit=1",                        // limit has no effect here
+			"/api/replay?status=failed&cursor=1",                       // limit has no effect here
 			"/api/replay?status=failed&cursor=MTA",                     // nor has cursor
 			"/api/replay?provider=trst&status=failed;outcome=applied",  // net/url drops a pair with a semicolon
 			"/api/replay?provider=trst&type=%zz",                       // and one with a bad escape
 			"/api/replay?provider=trst&status=failed&status=processed", // the second would be ignored
 		} {
 			t.Run(path, func(t *testing.T) {
-				o := &office{t, o.store, o.rejections, o.wakes, o.url}
+				o := &office{t, o.store, o.rejections, o.uses, o.wakes, o.url}
 				call[map[string]any](o, "POST", path, 400)
 			})
 		}

@@ -4,10 +4,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"io"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -15,30 +16,31 @@ import (
 	"example.com/identity-webhooks/models"
 )
 
-// maxBody is the largest body that is read. The largest documented one is below 2 KiB.
-const maxBody = 1 << 20
-
 // Receiver takes deliveries in: it verifies them, stores them and answers, and leaves the work for later.
 type Receiver struct {
 	store      *models.Store
 	queueOf    func(provider, generation, eventType string) string
 	wake       func()
 	rejections *Rejections
+	uses       *SecretUses
+	memory     *bodyMemory
+	limits     *limits
 	log        *slog.Logger
 	now        func() time.Time
 }
 
 // NewReceiver returns a Receiver. It asks queueOf which queue an event belongs to, and calls wake, which must not block,
 // when there is a new one.
-func NewReceiver(store *models.Store, queueOf func(provider, generation, eventType string) string, wake func(), rejections *Rejections, log *slog.Logger) *Receiver {
-	return &Receiver{store, queueOf, wake, rejections, log, time.Now}
+func NewReceiver(store *models.Store, queueOf func(provider, generation, eventType string) string, wake func(), rejections *Rejections, uses *SecretUses, log *slog.Logger) *Receiver {
+	return &Receiver{store, queueOf, wake, rejections, uses, newBodyMemory(), newLimits(), log, time.Now}
 }
 
 // receive answers a delivery for one provider.
 func (r *Receiver) receive(name string, p Provider) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		log := r.log.With("provider", name)
-		body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxBody))
+		body, release, err := r.memory.read(c.Writer, c.Request)
+		defer release()
 		if err != nil {
 			r.refuseBody(c, log, err)
 			return
@@ -50,6 +52,7 @@ func (r *Receiver) receive(name string, p Provider) gin.HandlerFunc {
 			r.reject(c, log, name, reason)
 			return
 		}
+		r.uses.verified(name, env.Secret, d.ReceivedAt)
 		r.store200(c, log, r.event(name, d, env, err), env.Warning)
 	}
 }
@@ -92,26 +95,33 @@ func (r *Receiver) event(name string, d Delivery, env Envelope, unread error) mo
 
 // store200 commits the event and answers: 200 and nothing else, since Trustist counts any other status as a failure.
 func (r *Receiver) store200(c *gin.Context, log *slog.Logger, e models.Event, warning string) {
-	receipt, err := r.store.AddEvent(c.Request.Context(), e)
-	if err != nil {
+	switch receipt, err := r.add(c.Request.Context(), log, e, warning); {
+	case err != nil:
+		c.Header("Retry-After", "5")
+		answer(c, http.StatusServiceUnavailable, unavailable)
+	case receipt == models.Repeated:
+		answer(c, http.StatusOK, duplicate)
+	default:
+		answer(c, http.StatusOK, accepted)
+	}
+}
+
+// add puts the event into the inbox, logs what became of it and wakes the relay.
+func (r *Receiver) add(ctx context.Context, log *slog.Logger, e models.Event, warning string) (models.Receipt, error) {
+	receipt, err := r.store.AddEvent(ctx, e)
+	log = log.With("external_id", e.ExternalID, "type", e.Type)
+	if err == nil && warning != "" {
+		log.Warn("delivery is odd", "warning", warning)
+	}
+	switch {
+	case err != nil:
 		level := slog.LevelError
 		if errors.Is(err, context.Canceled) {
 			level = slog.LevelWarn // the sender has hung up, and will send it again
 		}
-		log.Log(context.WithoutCancel(c.Request.Context()), level, "delivery not stored", "external_id", e.ExternalID, "type", e.Type, "err", err)
-		c.Header("Retry-After", "5")
-		answer(c, http.StatusServiceUnavailable, unavailable)
-		return
-	}
-	log = log.With("external_id", e.ExternalID, "type", e.Type)
-	if warning != "" {
-		log.Warn("delivery is odd", "warning", warning)
-	}
-	switch {
+		log.Log(context.WithoutCancel(ctx), level, "delivery not stored", "err", err)
 	case receipt == models.Repeated:
 		log.Info("event repeated")
-		answer(c, http.StatusOK, duplicate)
-		return
 	case receipt == models.Conflicting:
 		log.Warn("event quarantined", "err", cmp.Or(e.LastError, "the same external ID came before with another body"))
 	case e.Status == models.Failed:
@@ -120,31 +130,73 @@ func (r *Receiver) store200(c *gin.Context, log *slog.Logger, e models.Event, wa
 		log.Info("event accepted")
 		r.wake()
 	}
-	answer(c, http.StatusOK, accepted)
+	return receipt, err
 }
 
-// refuseBody answers a body that could not be read to its end.
-func (r *Receiver) refuseBody(c *gin.Context, log *slog.Logger, err error) {
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		log.Warn("delivery refused", "err", "body is larger than 1 MiB", "remote", c.ClientIP())
-		answer(c, http.StatusRequestEntityTooLarge, bodyTooLarge)
-		return
+// Take puts an event into the inbox that was not delivered but asked for at a provider's API, with the body that its delivery would
+// have had. What was delivered as well is one event.
+func (r *Receiver) Take(ctx context.Context, name string, p Provider, body []byte) (models.Receipt, error) {
+	now := r.now()
+	signed := p.Sign(body, now) // by us, for the provider: the one way to an envelope is through a signature
+	d := Delivery{Header: signed.Header, Body: body, ReceivedAt: now}
+	var err error
+	if _, token, found := strings.Cut(signed.Path, "/"); found {
+		if d.Token, err = url.PathUnescape(token); err != nil {
+			return 0, fmt.Errorf("take event: %w", err)
+		}
 	}
-	log.Warn("delivery refused", "err", err, "remote", c.ClientIP())
+	env, err := p.Verify(d)
+	if errors.Is(err, ErrUnverified) {
+		return 0, fmt.Errorf("take event: %w", err)
+	}
+	return r.add(ctx, r.log.With("provider", name), r.event(name, d, env, err), env.Warning)
+}
+
+// refuseBody answers a body that was not read to its end. The connection ends with it, and what is left of the body.
+func (r *Receiver) refuseBody(c *gin.Context, log *slog.Logger, err error) {
+	status, text := http.StatusBadRequest, bodyUnread
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		status, text, err = http.StatusRequestEntityTooLarge, bodyTooLarge, errors.New("body is larger than 1 MiB")
+	case errors.Is(err, errBusy):
+		status, text = http.StatusServiceUnavailable, unavailable
+		c.Header("Retry-After", "5")
+	}
+	if r.charge(c).line {
+		log.Warn("delivery refused", "err", err, "remote", c.ClientIP())
+	}
 	c.Header("Connection", "close")
-	answer(c, http.StatusBadRequest, bodyUnread)
+	answer(c, status, text)
 }
 
 // reject answers a delivery that is not verified. The reason stays with us.
 func (r *Receiver) reject(c *gin.Context, log *slog.Logger, name string, reason Reason) {
-	log.Warn("delivery rejected", "reason", string(reason), "remote", c.ClientIP())
-	r.rejections.add(Rejection{models.At(r.now()), name, c.ClientIP(), reason})
+	charged := r.charge(c)
+	if charged.over {
+		r.rejections.count()
+		c.Header("Retry-After", "1")
+		answer(c, http.StatusTooManyRequests, tooMany)
+		return
+	}
+	if charged.line {
+		log.Warn("delivery rejected", "reason", string(reason), "remote", c.ClientIP())
+	}
+	r.rejections.add(Rejection{Time: models.At(r.now()), Provider: name, RemoteAddress: c.ClientIP(), Reason: reason})
 	if reason == WrongToken {
 		answer(c, http.StatusNotFound, notFound) // as for any other unknown path
 		return
 	}
 	answer(c, http.StatusUnauthorized, notVerified)
+}
+
+// charge counts a refused delivery against its sender's address, and tells now and then of those without a line.
+func (r *Receiver) charge(c *gin.Context) charged {
+	charged := r.limits.charge(c.ClientIP(), r.now())
+	if charged.unlogged > 0 {
+		r.log.Warn("deliveries refused that were not logged", "deliveries", charged.unlogged, "remote", c.ClientIP())
+	}
+	return charged
 }
 
 // The answers. They say nothing that would help a stranger.
@@ -156,6 +208,7 @@ var (
 	notAllowed   = []byte(`{"error":"method_not_allowed"}`)
 	bodyTooLarge = []byte(`{"error":"body_too_large"}`)
 	bodyUnread   = []byte(`{"error":"body_unreadable"}`)
+	tooMany      = []byte(`{"error":"too_many_unverified"}`)
 	unavailable  = []byte(`{"error":"unavailable"}`)
 )
 

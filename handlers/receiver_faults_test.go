@@ -93,8 +93,19 @@ func TestBodyCutShort(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	if resp.StatusCode != 400 || len(r.rows()) != 0 {
-		t.Errorf("answered %d, %d rows, want 400 and none", resp.StatusCode, len(r.rows()))
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reply{resp.StatusCode, string(body), nil}.want(t, 400, `{"error":"body_unreadable"}`)
+	if n := len(r.rows()); n != 0 || !resp.Close {
+		t.Errorf("%d rows, want none; connection closed: %t", n, resp.Close)
+	}
+	if n, err := conn.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
+		t.Errorf("the connection goes on: %d bytes, %v", n, err)
+	}
+	if log := r.log.String(); strings.Contains(log, "level=ERROR") || !strings.Contains(log, "delivery refused") {
+		t.Errorf("logged %s", log)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"example.com/identity-webhooks/models"
 )
@@ -142,7 +143,8 @@ func TestRejectionsAreRemembered(t *testing.T) {
 	if got := r.rejections.Newest(); got == nil || len(got) != 0 {
 		t.Errorf("at first: %v", got)
 	}
-	for range 70 {
+	for i := range 70 {
+		r.clock.Store(int64(i) * int64(time.Second)) // slow enough to be remembered one by one
 		r.deliver("trst", trstBody, forged, func(q *Request) { q.Header.Set("X-Forwarded-For", "203.0.113.7") })
 		r.deliver("trustist", trustistOlder, forged)
 	}
@@ -152,12 +154,12 @@ func TestRejectionsAreRemembered(t *testing.T) {
 	if len(newest) != 100 || r.rejections.Total() != 141 {
 		t.Fatalf("%d remembered of %d, want 100 of 141", len(newest), r.rejections.Total())
 	}
-	local := "127.0.0.1"
+	local, last := "127.0.0.1", noon.Add(69*time.Second)
 	want := []Rejection{
-		{models.At(noon), "legaltalent", local, MissingSignature},
-		{models.At(noon), "trustist", local, WrongToken},
-		{models.At(noon), "trst", local, WrongSecret},
-		{models.At(noon), "trustist", local, WrongToken},
+		{141, models.At(last), "legaltalent", local, MissingSignature},
+		{140, models.At(last), "trustist", local, WrongToken},
+		{139, models.At(last), "trst", local, WrongSecret},
+		{138, models.At(last.Add(-time.Second)), "trustist", local, WrongToken},
 	}
 	for i, w := range want {
 		if newest[i] != w {

@@ -8,6 +8,7 @@ import (
 
 // Rejection is a delivery that was not verified. It holds no secret, MAC or body.
 type Rejection struct {
+	ID            int64       `json:"id"` // counts up from 1 since the start; add sets it
 	Time          models.Time `json:"time"`
 	Provider      string      `json:"provider"`
 	RemoteAddress string      `json:"remote_address"`
@@ -18,13 +19,23 @@ type Rejection struct {
 type Rejections struct {
 	mu    sync.Mutex
 	ring  [100]Rejection
+	added int64 // to the ring
 	total int64
 }
 
 func (r *Rejections) add(x Rejection) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.ring[r.total%int64(len(r.ring))] = x
+	x.ID = r.added + 1
+	r.ring[r.added%int64(len(r.ring))] = x
+	r.added++
+	r.total++
+}
+
+// count is add for those that are too many to be remembered: they would drive out all others.
+func (r *Rejections) count() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.total++
 }
 
@@ -40,7 +51,7 @@ func (r *Rejections) Newest() []Rejection {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	list := []Rejection{}
-	for i := r.total - 1; i >= 0 && i >= r.total-int64(len(r.ring)); i-- {
+	for i := r.added - 1; i >= 0 && i >= r.added-int64(len(r.ring)); i-- {
 		list = append(list, r.ring[i%int64(len(r.ring))])
 	}
 	return list

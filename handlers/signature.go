@@ -31,13 +31,24 @@ func newSecrets(active []string) (secrets, error) {
 	return ss, nil
 }
 
-// signed reports whether mac is the HMAC-SHA256 of the joined parts under one of the secrets. It always tries all of them.
-func (ss secrets) signed(mac []byte, parts ...[]byte) bool {
-	ok := false
-	for _, s := range ss {
-		ok = hmac.Equal(mac, sum(s, parts...)) || ok
+// Fingerprint names a secret where it must not be shown. It is cut too short to help whoever looks for a secret.
+func Fingerprint(secret string) string {
+	h := sha256.Sum256([]byte("identity-webhooks secret" + secret))
+	return hex.EncodeToString(h[:4])
+}
+
+// signed reports whether mac is the HMAC-SHA256 of the joined parts under one of the secrets.
+func (ss secrets) signed(mac []byte, parts ...[]byte) bool { return ss.signer(mac, parts...) >= 0 }
+
+// signer is the index of the secret under which mac is the HMAC-SHA256 of the joined parts, or -1. It always tries all of them.
+func (ss secrets) signer(mac []byte, parts ...[]byte) int {
+	signer := -1
+	for i, s := range ss {
+		if hmac.Equal(mac, sum(s, parts...)) {
+			signer = i
+		}
 	}
-	return ok
+	return signer
 }
 
 // sign returns the hex HMAC-SHA256 of the joined parts under the first secret.

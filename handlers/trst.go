@@ -19,16 +19,23 @@ func (p trst) Verify(d Delivery) (Envelope, error) {
 	if err != nil {
 		return Envelope{}, err
 	}
-	if !p.secrets.signed(mac, d.Body) {
+	signer := p.secrets.signer(mac, d.Body)
+	if signer < 0 {
 		return Envelope{}, unverified(WrongSecret)
 	}
-	return p.envelope(d.Body)
+	e, err := p.envelope(d.Body)
+	e.Secret = signer
+	return e, err
 }
 
 func (p trst) Sign(body []byte, _ time.Time) Request {
 	return Request{Path: "trst", Header: http.Header{
 		"X-Webhook-Signature": {"sha256=" + p.secrets.sign(body)},
 	}}
+}
+
+func (p trst) Schemes() []Scheme {
+	return []Scheme{{Signature: "X-Webhook-Signature", Prefix: "sha256=", Contents: []string{FormBody}}}
 }
 
 // envelope reads a body. The schema has the type inside data, the sample code reads it at the top.

@@ -31,23 +31,27 @@ func (p trustGate) Verify(d Delivery) (Envelope, error) {
 		return Envelope{}, err
 	}
 	if form == FormBody { // it does not cover the timestamp, which then says nothing
-		if !p.secrets.signed(mac, d.Body) {
+		signer := p.secrets.signer(mac, d.Body)
+		if signer < 0 {
 			return Envelope{}, unverified(WrongSecret)
 		}
-		return p.envelope(d.Body)
+		e, err := p.envelope(d.Body)
+		e.Secret = signer
+		return e, err
 	}
 	text, sent, err := timestamp(d.Header, "X-Webhook-Timestamp")
 	if err != nil {
 		return Envelope{}, err
 	}
-	if !p.secrets.signed(mac, []byte(text), []byte("."), d.Body) {
+	signer := p.secrets.signer(mac, []byte(text), []byte("."), d.Body)
+	if signer < 0 {
 		return Envelope{}, unverified(WrongSecret)
 	}
 	if err := fresh(sent, d.ReceivedAt); err != nil {
 		return Envelope{}, err
 	}
 	e, err := p.envelope(d.Body)
-	e.Warning = p.odd(d, text)
+	e.Secret, e.Warning = signer, p.odd(d, text)
 	return e, err
 }
 
@@ -72,6 +76,22 @@ func (p trustGate) Sign(body []byte, at time.Time) Request {
 		trustGatePrefixed:     {"sha256=" + mac},
 		"User-Agent":          {"TrustGate-Webhook/1.0"},
 	}}
+}
+
+func (p trustGate) Schemes() []Scheme {
+	first := Scheme{
+		Signature: "X-Webhook-Signature", Contents: []string{FormTimestampBody}, Timestamp: "X-Webhook-Timestamp",
+		MaxAge: tolerance, MaxAhead: tolerance,
+	}
+	second := first
+	second.Signature, second.Prefix, second.Setting = "X-TrustGate-Signature", "sha256=", "TRUSTGATE_SIGNATURE_FALLBACK"
+	switch p.fallback {
+	case FormOff:
+		return []Scheme{first}
+	case FormBody:
+		second.Contents, second.Timestamp, second.MaxAge, second.MaxAhead = []string{FormBody}, "", 0, 0
+	}
+	return []Scheme{first, second}
 }
 
 // envelope tells the forms apart by their keys: event_type is the current generation (v2), event its test ping or workflow

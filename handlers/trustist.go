@@ -27,19 +27,23 @@ func newTrustist(ss secrets, _ Settings) Provider {
 }
 
 func (p trustist) Verify(d Delivery) (Envelope, error) {
-	got, ok := sha256.Sum256([]byte(d.Token)), 0
-	for _, want := range p.tokens {
-		ok |= subtle.ConstantTimeCompare(got[:], want[:])
+	got, secret := sha256.Sum256([]byte(d.Token)), -1
+	for i, want := range p.tokens {
+		secret = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(got[:], want[:]), i, secret)
 	}
-	if ok != 1 {
+	if secret < 0 {
 		return Envelope{}, unverified(WrongToken)
 	}
-	return p.envelope(d.Body)
+	e, err := p.envelope(d.Body)
+	e.Secret = secret
+	return e, err
 }
 
 func (p trustist) Sign([]byte, time.Time) Request {
 	return Request{Path: "trustist/" + url.PathEscape(p.first), Header: http.Header{}}
 }
+
+func (p trustist) Schemes() []Scheme { return []Scheme{{}} }
 
 // envelope tells the forms apart by their keys: a Session object is the newer generation (v2), data the older one (v1),
 // eventType a payment or partner event, which may be sent to the same URL.
