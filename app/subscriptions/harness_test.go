@@ -1,0 +1,118 @@
+package subscriptions
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+)
+
+// double is a provider's API. It answers by method and path, and remembers what it was asked.
+type double struct {
+	*httptest.Server
+	mu      sync.Mutex
+	answers map[string][]answer // the last one is given again and again
+	asked   []asked
+	waits   []time.Duration
+}
+
+type answer struct {
+	status int
+	body   string
+	header map[string]string
+}
+
+// asked is a request, its body with sorted keys.
+type asked struct {
+	Call, Authorization, APIKey, ContentType, Body string
+}
+
+func newDouble(t *testing.T) *double {
+	t.Helper()
+	d := &double{answers: map[string][]answer{}}
+	d.Server = httptest.NewServer(d)
+	t.Cleanup(d.Close)
+	return d
+}
+
+func (d *double) on(call string, answers ...answer) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.answers[call] = answers
+}
+
+func (d *double) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		panic(err)
+	}
+	if len(body) > 0 {
+		var value any
+		if err := json.Unmarshal(body, &value); err != nil {
+			panic(err)
+		}
+		if body, err = json.Marshal(value); err != nil {
+			panic(err)
+		}
+	}
+	call := r.Method + " " + r.URL.RequestURI()
+	d.asked = append(d.asked, asked{call, r.Header.Get("Authorization"), r.Header.Get("X-Api-Key"), r.Header.Get("Content-Type"), string(body)})
+	list := d.answers[call]
+	if len(list) == 0 {
+		http.Error(w, "no answer to "+call, http.StatusNotFound)
+		return
+	}
+	if len(list) > 1 {
+		d.answers[call] = list[1:]
+	}
+	w.Header().Set("Content-Type", "application/json")
+	for name, value := range list[0].header {
+		w.Header().Set(name, value)
+	}
+	w.WriteHeader(cmp.Or(list[0].status, http.StatusOK))
+	fmt.Fprint(w, list[0].body)
+}
+
+// requests returns what the double was asked since the last call.
+func (d *double) requests() []asked {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	list := d.asked
+	d.asked = nil
+	return list
+}
+
+// patient notes waits instead of waiting.
+func (d *double) patient(_ context.Context, pause time.Duration) error {
+	d.waits = append(d.waits, pause)
+	return nil
+}
+
+// The keys of tests, none of which may be seen in an error.
+const (
+	keyID  = "key-id-5b1f"
+	apiKey = "sk_live_c0ffee"
+)
+
+func (d *double) config() Config {
+	return Config{
+		TrustistURL: d.URL, TrustistPath: trustistOlder, TrustistKeyID: keyID, TrustistKey: apiKey,
+		TrustGateURL: d.URL, TrustGateKey: apiKey, TrustGateAuth: "bearer",
+		TRSTURL: d.URL + "/v1", TRSTKeyID: keyID, TRSTKey: apiKey, TRSTProject: "proj_7k2m",
+		LegalTalentURL: d.URL, LegalTalentKey: apiKey,
+	}
+}
+
+func (d *double) trst() trst {
+	p := newTRST(d.config())
+	p.api.wait = d.patient
+	return p
+}

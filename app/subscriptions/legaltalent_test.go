@@ -1,0 +1,67 @@
+package subscriptions
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// The answer of https://docs.compliance.legaltalent.ai/api-reference/webhooks/sessions.
+const legalTalentSet = `{"status":"success","data":{"notification_config":{"webhook_url":"https://a.example/webhooks/legaltalent",
+	"webhook_secret":"****************************a1b2","notification_emails":[],"slack_webhook_url":null,"batch_notifications_enabled":false}}}`
+
+func TestLegalTalent(t *testing.T) {
+	t.Parallel()
+	d := newDouble(t)
+	p := newLegalTalent(d.config())
+	const patch = "PATCH /kyc/tenants/me/notification-channels"
+	d.on(patch, answer{body: legalTalentSet})
+	d.on("GET /kyc/tenants/me", answer{body: legalTalentSet}, answer{body: `{"data":{"notification_config":{"webhook_url":null}}}`}, answer{body: `{"data":{}}`})
+
+	want := Subscription{Provider: "legaltalent", ID: "me", URL: "https://a.example/webhooks/legaltalent", Active: new(true)}
+	got, err := p.Create(t.Context(), Wanted{URL: want.URL, Secret: "ours"})
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("create: %v (-want +got):\n%s", err, diff)
+	}
+	if _, err := p.Update(t.Context(), "me", Wanted{Secret: "newer"}); err != nil {
+		t.Error(err)
+	}
+	list, err := p.List(t.Context())
+	if diff := cmp.Diff([]Subscription{want}, list); err != nil || diff != "" {
+		t.Errorf("list: %v (-want +got):\n%s", err, diff)
+	}
+	if list, err := p.List(t.Context()); len(list) != 0 || err != nil {
+		t.Errorf("list of none: %v, %v", list, err)
+	}
+	if _, err := p.List(t.Context()); err == nil || err.Error() != "legaltalent: the answer has no data.notification_config" {
+		t.Errorf("list of what is not there: %v", err)
+	}
+	auth := "Bearer " + apiKey
+	requests := []asked{
+		{patch, auth, "", "application/json", `{"webhook_secret":"ours","webhook_url":"https://a.example/webhooks/legaltalent"}`},
+		{patch, auth, "", "application/json", `{"webhook_secret":"newer"}`},
+		{"GET /kyc/tenants/me", auth, "", "", ""},
+		{"GET /kyc/tenants/me", auth, "", "", ""},
+		{"GET /kyc/tenants/me", auth, "", "", ""},
+	}
+	if diff := cmp.Diff(requests, d.requests()); diff != "" {
+		t.Errorf("requests (-want +got):\n%s", diff)
+	}
+}
+
+func TestLegalTalentRefuses(t *testing.T) {
+	t.Parallel()
+	d := newDouble(t)
+	p := newLegalTalent(d.config())
+	for want, w := range map[string]Wanted{
+		"legaltalent: a secret of ours is needed, since theirs is shown masked":                         {URL: "https://a.example"},
+		"legaltalent: a tenant has one webhook URL for all events: no events, name or state can be set": {Secret: "s", Events: []string{"*"}},
+	} {
+		if _, err := p.Create(t.Context(), w); err == nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+	if got := d.requests(); len(got) != 0 {
+		t.Errorf("called %v", got)
+	}
+}

@@ -1,0 +1,118 @@
+package subscriptions
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// The answer of https://docs.trstinc.ca/webhooks.
+const trstCreated = `{"id":"webhook_abc123","url":"https://your-app.com/webhooks/trst","secret":"whsec_a1b2c3d4e5f6",
+	"event_types":["enrollment.completed","demo.scan.success"],"enabled":true,"created_at":"2024-11-02T15:00:00Z"}`
+
+var trstSubscription = Subscription{
+	Provider: "trst", ID: "webhook_abc123", URL: "https://your-app.com/webhooks/trst", Secret: "whsec_a1b2c3d4e5f6",
+	Events: []string{"enrollment.completed", "demo.scan.success"}, Active: new(true), Created: "2024-11-02T15:00:00Z",
+}
+
+const (
+	trstAuth  = "Bearer " + keyID + "." + apiKey
+	trstBase  = "/v1/project/proj_7k2m/webhooks"
+	trstAbc   = trstBase + "/webhook_abc123"
+	trstNoted = "application/json"
+)
+
+func TestTRST(t *testing.T) {
+	t.Parallel()
+	d := newDouble(t)
+	p := d.trst()
+	d.on("GET "+trstBase, answer{body: "[]"})
+	d.on("POST "+trstBase, answer{status: 201, body: trstCreated})
+	d.on("PATCH "+trstAbc, answer{body: strings.Replace(trstCreated, `"enabled":true`, `"enabled":false`, 1)})
+	d.on("DELETE "+trstAbc, answer{status: 204})
+	d.on("POST "+trstAbc+"/test", answer{status: 202, body: "sent"})
+	d.on("GET "+trstAbc+"/deliveries", answer{body: `{"deliveries":[{"id":"d1","event_id":"e1","status":"failed","payload":{"name":"x"}},{"id":7,"status":200},{}]}`})
+	d.on("GET "+trstAbc+"/deliveries/d1/attempts", answer{body: `[{"id":"a1","status":503},{"status":"timeout"}]`})
+
+	made, err := p.Create(t.Context(), Wanted{URL: "https://your-app.com/webhooks/trst"})
+	if diff := cmp.Diff(trstSubscription, made); err != nil || diff != "" {
+		t.Errorf("create: %v (-want +got):\n%s", err, diff)
+	}
+	changed, err := p.Update(t.Context(), "webhook_abc123", Wanted{Enabled: new(false)})
+	if err != nil || !changed.Inactive() {
+		t.Errorf("update: %+v, %v", changed, err)
+	}
+	if err := p.Delete(t.Context(), "webhook_abc123"); err != nil {
+		t.Error(err)
+	}
+	if err := p.Test(t.Context(), "webhook_abc123"); err != nil {
+		t.Error(err)
+	}
+	deliveries, err := p.Deliveries(t.Context(), "webhook_abc123")
+	want := []Delivery{
+		{ID: "d1", EventID: "e1", Status: "failed"}, {ID: "7", Status: "200", Absent: []string{"event_id"}}, {Absent: []string{"id", "event_id", "status"}},
+	}
+	if diff := cmp.Diff(want, deliveries); err != nil || diff != "" {
+		t.Errorf("deliveries: %v (-want +got):\n%s", err, diff)
+	}
+	attempts, err := p.Attempts(t.Context(), "webhook_abc123", "d1")
+	if diff := cmp.Diff([]Attempt{{ID: "a1", Status: "503"}, {Status: "timeout", Absent: []string{"id"}}}, attempts); err != nil || diff != "" {
+		t.Errorf("attempts: %v (-want +got):\n%s", err, diff)
+	}
+	requests := []asked{
+		{"GET " + trstBase, trstAuth, "", "", ""},
+		{"POST " + trstBase, trstAuth, "", trstNoted, `{"enabled":true,"event_types":["enrollment.completed","demo.scan.success"],"url":"https://your-app.com/webhooks/trst"}`},
+		{"PATCH " + trstAbc, trstAuth, "", trstNoted, `{"enabled":false}`},
+		{"DELETE " + trstAbc, trstAuth, "", "", ""},
+		{"POST " + trstAbc + "/test", trstAuth, "", "", ""},
+		{"GET " + trstAbc + "/deliveries", trstAuth, "", "", ""},
+		{"GET " + trstAbc + "/deliveries/d1/attempts", trstAuth, "", "", ""},
+	}
+	if diff := cmp.Diff(requests, d.requests()); diff != "" {
+		t.Errorf("requests (-want +got):\n%s", diff)
+	}
+}
+
+// TestTRSTList: the form of the list is not documented.
+func TestTRSTList(t *testing.T) {
+	t.Parallel()
+	d := newDouble(t)
+	for _, body := range []string{"[" + trstCreated + "]", `{"webhooks":[` + trstCreated + `]}`, `{"data":[` + trstCreated + `]}`} {
+		d.on("GET "+trstBase, answer{body: body})
+		got, err := d.trst().List(t.Context())
+		if diff := cmp.Diff([]Subscription{trstSubscription}, got); err != nil || diff != "" {
+			t.Errorf("%s: %v (-want +got):\n%s", body, err, diff)
+		}
+	}
+	for _, body := range []string{`{}`, `null`, `{"webhooks":null}`, `"x"`} {
+		d.on("GET "+trstBase, answer{body: body})
+		if _, err := d.trst().List(t.Context()); err == nil || err.Error() != "trst list webhooks: the answer holds no list of webhooks" {
+			t.Errorf("%s: %v", body, err)
+		}
+	}
+}
+
+func TestTRSTAllows25(t *testing.T) {
+	t.Parallel()
+	d := newDouble(t)
+	d.on("GET "+trstBase, answer{body: "[" + strings.Repeat(trstCreated+",", 24) + trstCreated + "]"})
+	_, err := d.trst().Create(t.Context(), Wanted{URL: "https://your-app.com/webhooks/trst"})
+	if want := "trst create webhook: the project has 25 webhooks, and TRST allows 25: delete one first"; err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+	if got := d.requests(); len(got) != 1 {
+		t.Errorf("asked %v", got)
+	}
+}
+
+func TestDeliveryFailed(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[string]bool{
+		"failed": true, "FAILURE": true, "error": true, "503": true, "401": true, "200": false, "delivered": false, "success": false, "pending": false, "": false,
+	} {
+		if got := (Delivery{Status: status}).Failed(); got != want {
+			t.Errorf("%q failed: %t", status, got)
+		}
+	}
+}
