@@ -21,7 +21,7 @@ func main() {
 	os.Exit(run())
 }
 
-// run returns the exit code: 0 when all went well, 1 for an error. The first SIGINT or SIGTERM asks for a graceful end; by
+// run returns the exit code. The first SIGINT or SIGTERM asks for a graceful end; by
 // then signals have their default meaning again, so that a second one ends the process at once.
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)

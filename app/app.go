@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"example.com/identity-webhooks/app/subscriptions"
 	"example.com/identity-webhooks/handlers"
 	"example.com/identity-webhooks/jobs"
 	"example.com/identity-webhooks/migrations"
@@ -32,6 +33,8 @@ type App struct {
 	relay    *jobs.Relay
 	worker   *jobs.Worker // nil in a receiver, as is drift
 	drift    *jobs.Drift
+	missed   *missed
+	watch    *subscriptions.Watch
 	public   listening
 	admin    listening
 	closings []func() error
@@ -51,7 +54,7 @@ func New(ctx context.Context, c Config, samples fs.FS, log *slog.Logger) (*App, 
 	if len(applied) > 0 {
 		log.Info("database migrated", "applied", applied)
 	}
-	registry, rejections := jobs.NewRegistry(), &handlers.Rejections{}
+	registry, rejections, uses := jobs.NewRegistry(), &handlers.Rejections{}, handlers.NewSecretUses(c.Secrets)
 	a.relay = jobs.NewRelay(a.store, a.queue, log)
 	if c.Role != RoleReceiver {
 		if a.drift, err = jobs.NewDrift(a.store, samples, log); err != nil {
@@ -65,9 +68,14 @@ func New(ctx context.Context, c Config, samples fs.FS, log *slog.Logger) (*App, 
 			return nil, errors.Join(err, a.close())
 		}
 	}
-	receiver := handlers.NewReceiver(a.store, registry.Queue, a.relay.Wake, rejections, log)
-	a.public.serve(handlers.NewRouter(receiver, active, a.store.Ping, log), log)
-	a.admin.serve(handlers.NewAdmin(a.store, rejections, a.relay.Wake, c.AdminPassword, log), log)
+	if c.Role == RoleWorker {
+		c.API.CheckInterval = 0 // receivers have the secrets
+	}
+	a.watch = subscriptions.NewWatch(c.API, c.Secrets, a.store, log)
+	receiver := handlers.NewReceiver(a.store, registry.Queue, a.relay.Wake, rejections, uses, log)
+	a.missed = newMissed(c, pollers, active, receiver, log)
+	a.public.serve(handlers.NewRouter(receiver, active, a.store.Ping, log), maxConnections, log)
+	a.admin.serve(handlers.NewAdmin(a.store, rejections, uses, a.watch.States, a.relay.Wake, c.AdminPassword, log), maxConnections, log)
 	return a, nil
 }
 
@@ -165,19 +173,21 @@ func (a *App) AdminAddr() string { return a.admin.Addr().String() }
 func (a *App) Run(ctx context.Context) error {
 	g, running := errgroup.WithContext(ctx)
 	relayCtx, stopRelay := context.WithCancel(context.WithoutCancel(ctx))
-	for _, l := range []listening{a.public, a.admin} {
+	for _, l := range []*listening{&a.public, &a.admin} {
 		g.Go(func() error {
-			if err := l.server.Serve(l.Listener); !errors.Is(err, http.ErrServerClosed) {
+			if err := l.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 				return fmt.Errorf("serve %s: %w", l.Addr(), err)
 			}
 			return nil
 		})
 	}
 	g.Go(func() error { return a.relay.Run(relayCtx) })
+	g.Go(func() error { return a.missed.Run(relayCtx) })
 	if a.worker != nil {
 		g.Go(func() error { return a.worker.Run(relayCtx) })
 		g.Go(func() error { return a.drift.Run(relayCtx) })
 	}
+	g.Go(func() error { return a.watch.Run(running) })
 	<-running.Done()
 	if ctx.Err() != nil {
 		a.log.Info("shutting down; press Ctrl+C again to stop at once")
@@ -194,7 +204,7 @@ func (a *App) drain() error {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
 	var errs []error
-	for _, l := range []listening{a.public, a.admin} {
+	for _, l := range []*listening{&a.public, &a.admin} {
 		errs = append(errs, l.shutdown(ctx))
 	}
 	return errors.Join(errs...)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/caarlos0/env/v11"
 
+	"example.com/identity-webhooks/app/subscriptions"
 	"example.com/identity-webhooks/handlers"
 )
 
@@ -30,8 +31,13 @@ type Config struct {
 	LogLevel           slog.Level `env:"LOG_LEVEL" envDefault:"info"`
 	LogFormat          string     `env:"LOG_FORMAT"`
 
+	// API is what the subscriptions at the providers are managed with.
+	API subscriptions.Config
+
 	// Secrets are the active secrets of each provider that has any.
 	Secrets map[string][]string `env:"-"`
+	// SecretPaths are the files that …_SECRET_FILE names, by provider.
+	SecretPaths map[string]string `env:"-"`
 	// SecretsFile is where development secrets came from; empty otherwise.
 	SecretsFile string `env:"-"`
 }
@@ -49,7 +55,7 @@ const (
 // set. The error lists all problems, one per line.
 func ReadConfig(environ []string) (Config, error) {
 	vars := env.ToMap(environ)
-	maps.DeleteFunc(vars, func(_, value string) bool { return value == "" })
+	maps.DeleteFunc(vars, func(name, value string) bool { return name == "" || value == "" })
 
 	var c Config
 	var problems []error
@@ -71,11 +77,14 @@ func ReadConfig(environ []string) (Config, error) {
 	}
 	oneOf("LOG_FORMAT", c.LogFormat, "text", "json")
 	problems = append(problems, c.checkAddresses()...)
+	if err := c.API.Problems(); c.API.TrustistURL != "" { // empty where env stopped at an earlier problem
+		problems = append(problems, err...)
+	}
 	if (c.Role == RoleReceiver || c.Role == RoleWorker) && (c.RedisURL == "" || strings.HasPrefix(c.DatabaseURL, "sqlite:")) {
 		problems = append(problems, fmt.Errorf("ROLE is %q: separate roles share their work through Postgres and Redis; set DATABASE_URL and REDIS_URL", c.Role))
 	}
 	secrets, err := readSecrets(vars)
-	c.Secrets = secrets
+	c.Secrets, c.SecretPaths = secrets, secretPaths(vars)
 	problems = append(problems, err)
 	if err == nil && len(secrets) == 0 && c.Env == Production && c.Role != RoleWorker {
 		problems = append(problems, errors.New("no provider has a secret: set at least one of "+strings.Join(secretNames(), ", ")))
@@ -94,6 +103,8 @@ func parseProblems(err error, vars map[string]string) []error {
 		var p env.ParseError
 		if errors.As(e, &p) && p.Name == "LogLevel" {
 			e = fmt.Errorf("LOG_LEVEL is %q: want debug, info, warn, error", vars["LOG_LEVEL"])
+		} else if p.Name == "CheckInterval" {
+			e = fmt.Errorf("SUBSCRIPTION_CHECK_INTERVAL is %q: want a duration such as 5m, or 0 for never", vars["SUBSCRIPTION_CHECK_INTERVAL"])
 		}
 		problems = append(problems, e)
 	}
@@ -114,11 +125,12 @@ func (c *Config) checkAddresses() (problems []error) {
 	return problems
 }
 
-func secretName(provider string) string { return strings.ToUpper(provider) + "_WEBHOOK_SECRET" }
+// SecretName is the environment variable with the secrets of a provider.
+func SecretName(provider string) string { return strings.ToUpper(provider) + "_WEBHOOK_SECRET" }
 
 func secretNames() (names []string) {
 	for _, p := range handlers.ProviderNames() {
-		names = append(names, secretName(p))
+		names = append(names, SecretName(p))
 	}
 	return names
 }
@@ -129,7 +141,7 @@ func readSecrets(vars map[string]string) (map[string][]string, error) {
 	secrets := map[string][]string{}
 	var problems []error
 	for _, provider := range handlers.ProviderNames() {
-		name := secretName(provider)
+		name := SecretName(provider)
 		text, path := vars[name], vars[name+"_FILE"]
 		if text != "" && path != "" {
 			problems = append(problems, fmt.Errorf("%s and %s_FILE are both set: use one", name, name))
@@ -144,16 +156,34 @@ func readSecrets(vars map[string]string) (map[string][]string, error) {
 			}
 			text = string(b)
 		}
-		for s := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == ',' || r == '\n' || r == '\r' }) {
-			if s = strings.TrimSpace(s); s != "" {
-				secrets[provider] = append(secrets[provider], s)
-			}
-		}
-		if (text != "" || path != "") && len(secrets[provider]) == 0 {
+		if list := SplitSecrets(text); len(list) > 0 {
+			secrets[provider] = list
+		} else if text != "" || path != "" {
 			problems = append(problems, fmt.Errorf("%s holds no secret", name))
 		}
 	}
 	return secrets, errors.Join(problems...)
+}
+
+// SplitSecrets takes the value of a variable or a file apart: several secrets, separated by commas or new lines.
+func SplitSecrets(text string) (list []string) {
+	for s := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == ',' || r == '\n' || r == '\r' }) {
+		if s = strings.TrimSpace(s); s != "" {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// secretPaths are the files that hold secrets.
+func secretPaths(vars map[string]string) map[string]string {
+	paths := map[string]string{}
+	for _, provider := range handlers.ProviderNames() {
+		if path := vars[SecretName(provider)+"_FILE"]; path != "" {
+			paths[provider] = path
+		}
+	}
+	return paths
 }
 
 // Settings are the choices that the handlers need.

@@ -20,15 +20,9 @@ var devSecrets = filepath.Join("data", "secrets.env")
 // LoadConfig reads .env, if there is one, and the environment, which wins. In development, where no provider has a secret,
 // it uses random ones that are made once, so that the server and the commands beside it agree.
 func LoadConfig() (Config, error) {
-	environ := os.Environ()
-	file, err := readEnv(".env")
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	environ, err := Environ()
+	if err != nil {
 		return Config{}, err
-	}
-	for name, value := range file {
-		if _, set := os.LookupEnv(name); !set {
-			environ = append(environ, name+"="+value)
-		}
 	}
 	c, err := ReadConfig(environ)
 	if err != nil || len(c.Secrets) > 0 || c.Env != Development {
@@ -43,6 +37,21 @@ func LoadConfig() (Config, error) {
 		err = fmt.Errorf("development secrets: %s holds none: delete it, and new ones are made", devSecrets)
 	}
 	return c, err
+}
+
+// Environ is the environment, with what .env adds to it.
+func Environ() ([]string, error) {
+	environ := os.Environ()
+	file, err := readEnv(".env")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	for name, value := range file {
+		if _, set := os.LookupEnv(name); !set {
+			environ = append(environ, name+"="+value)
+		}
+	}
+	return environ, nil
 }
 
 // readEnv reads a file of NAME=value lines. The errors of godotenv quote the file, and with it secrets: this one says where
@@ -81,7 +90,7 @@ func developmentSecrets(path string) (map[string]string, error) {
 	var b strings.Builder
 	b.WriteString("# Random secrets for development. In production set these variables yourself.\n")
 	for _, p := range handlers.ProviderNames() {
-		fmt.Fprintf(&b, "%s=dev_%s\n", secretName(p), strings.ToLower(rand.Text()))
+		fmt.Fprintf(&b, "%s=dev_%s\n", SecretName(p), strings.ToLower(rand.Text()))
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return nil, err

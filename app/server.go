@@ -7,38 +7,36 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sync"
 	"time"
 )
 
 // listening is a server on the port it holds.
 type listening struct {
 	net.Listener
-	server *http.Server
-	silent *sync.Map // connections that have sent nothing yet
+	server      *http.Server
+	connections *connections
 }
 
-// serve prepares the server. It bounds what a slow or greedy sender can hold; the longest answer takes a read and a commit
-// of 1.5 s.
-func (l *listening) serve(h http.Handler, log *slog.Logger) {
-	silent := &sync.Map{}
-	l.silent = silent
+// serve prepares the server. It bounds what slow or greedy senders can hold, one by one and together; the longest answer
+// takes a read and a commit of 1.5 s.
+func (l *listening) serve(h http.Handler, most int, log *slog.Logger) {
+	l.connections = newConnections(most)
 	l.server = &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      20 * time.Second,
 		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    32 << 10,
+		MaxHeaderBytes:    8 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-		ConnState: func(conn net.Conn, state http.ConnState) {
-			if state == http.StateNew {
-				silent.Store(conn, nil)
-			} else {
-				silent.Delete(conn)
-			}
-		},
+		ConnState:         l.connections.note,
 	}
+}
+
+// Accept waits for room, and then for a connection.
+func (l *listening) Accept() (net.Conn, error) {
+	l.connections.awaitRoom()
+	return l.Listener.Accept()
 }
 
 // shutdown lets the server finish the answers under way. Connections that have sent nothing, as browsers and load balancers
@@ -56,10 +54,7 @@ func (l *listening) shutdown(ctx context.Context) error {
 			}
 			return nil
 		case <-tick.C: // by now the listener is closed, and no new ones come
-			l.silent.Range(func(conn, _ any) bool {
-				_ = conn.(net.Conn).Close() // it may be gone by itself
-				return true
-			})
+			l.connections.closeSilent()
 		}
 	}
 }

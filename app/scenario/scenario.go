@@ -43,9 +43,10 @@ type Scenario struct {
 	Expectations []Expectation
 }
 
-// Delivery is a body to be signed and sent. Text is its line in the file.
+// Delivery is a body to be signed and sent. Text is its line in the file, Sample the name of what its body was made of.
 type Delivery struct {
 	Text     string
+	Sample   string
 	Provider string
 	Body     []byte
 }
@@ -138,7 +139,8 @@ func newDelivery(samples fs.FS, words []string) (d Delivery, err error) {
 	if len(words) < 3 || words[1] != "at" {
 		return d, errors.New("want deliver <sample> at <time> [id=<event ID>] [path=value …]")
 	}
-	d.Provider, _, _ = strings.Cut(words[0], "/")
+	d.Sample = words[0]
+	d.Provider, _, _ = strings.Cut(d.Sample, "/")
 	if d.Body, err = fs.ReadFile(samples, words[0]+".json"); err != nil || !slices.Contains(handlers.ProviderNames(), d.Provider) {
 		return d, fmt.Errorf("got %q: want a sample of testdata, as in trustgate/v1/case.created", words[0])
 	}
