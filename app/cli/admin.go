@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"time"
@@ -24,24 +23,42 @@ func newAdminClient(c app.Config) *adminClient {
 
 // get reads path into answer.
 func (a *adminClient) get(ctx context.Context, path string, answer any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.base+path, nil)
+	return a.decode(ctx, http.MethodGet, path, answer)
+}
+
+// post starts what path stands for, and reads what comes back into answer.
+func (a *adminClient) post(ctx context.Context, path string, answer any) error {
+	return a.decode(ctx, http.MethodPost, path, answer)
+}
+
+func (a *adminClient) decode(ctx context.Context, method, path string, answer any) error {
+	body, err := a.call(ctx, method, path)
 	if err != nil {
 		return err
+	}
+	return json.Unmarshal(body, answer)
+}
+
+// call returns the body of a 2xx answer. Any other is a statusError, none at all an unanswered one.
+func (a *adminClient) call(ctx context.Context, method, path string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, method, a.base+path, nil)
+	if err != nil {
+		return nil, err
 	}
 	if a.password != "" {
 		req.SetBasicAuth("admin", a.password)
 	}
 	resp, err := a.client.Do(req)
 	if err != nil {
-		return fmt.Errorf("ask the admin API: %w", err)
+		return nil, unanswered{withoutURL(err)}
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 16<<20))
 	if err != nil {
-		return fmt.Errorf("ask the admin API: %w", err)
+		return nil, unanswered{err}
 	}
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("ask the admin API: %s answers %s: %s", a.base+path, resp.Status, body)
+	if resp.StatusCode/100 != 2 {
+		return nil, newStatusError(a.base+path, resp, body)
 	}
-	return json.Unmarshal(body, answer)
+	return body, nil
 }

@@ -56,7 +56,7 @@ func succeed(t *testing.T, args ...string) string {
 func fails(t *testing.T, args ...string) []string {
 	t.Helper()
 	r := execute(t, args...)
-	if r.code != 1 || r.stdout != "" {
+	if r.code != exitError && r.code != exitUsage || r.stdout != "" {
 		t.Fatalf("%q: exit code %d, stdout %q, stderr %q; want an error", args, r.code, r.stdout, r.stderr)
 	}
 	return problems(t, r.stderr)
@@ -88,10 +88,13 @@ func isolate(t *testing.T) {
 	t.Helper()
 	t.Chdir(t.TempDir())
 	for _, name := range []string{
-		"ADDR", "ADMIN_ADDR", "ADMIN_PASSWORD", "DATABASE_URL", "REDIS_URL", "APP_ENV", "ROLE", "TRUSTGATE_SIGNATURE_FALLBACK",
+		"PUBLIC_URL", "ADDR", "ADMIN_ADDR", "ADMIN_PASSWORD", "DATABASE_URL", "REDIS_URL", "APP_ENV", "ROLE", "TRUSTGATE_SIGNATURE_FALLBACK",
 		"LEGALTALENT_SIGNED_CONTENT", "TRUSTGATE_SANDBOX", "LOG_LEVEL", "LOG_FORMAT",
 		"TRUSTIST_WEBHOOK_SECRET", "TRUSTGATE_WEBHOOK_SECRET", "TRST_WEBHOOK_SECRET", "LEGALTALENT_WEBHOOK_SECRET",
 		"TRUSTIST_WEBHOOK_SECRET_FILE", "TRUSTGATE_WEBHOOK_SECRET_FILE", "TRST_WEBHOOK_SECRET_FILE", "LEGALTALENT_WEBHOOK_SECRET_FILE",
+		"PUBLIC_URL", "TRUSTIST_API_URL", "TRUSTIST_API_PATH", "TRUSTIST_API_KEY_ID", "TRUSTIST_API_KEY", "TRUSTGATE_API_URL", "TRUSTGATE_API_KEY",
+		"TRUSTGATE_API_AUTH", "TRST_API_URL", "TRST_API_KEY_ID", "TRST_API_KEY", "TRST_PROJECT_ID", "LEGALTALENT_API_URL", "LEGALTALENT_API_KEY",
+		"SUBSCRIPTION_CHECK_INTERVAL",
 	} {
 		t.Setenv(name, "")
 	}
@@ -102,6 +105,12 @@ func isolate(t *testing.T) {
 func server(t *testing.T) *adminClient {
 	t.Helper()
 	isolate(t)
+	return serverHere(t)
+}
+
+// serverHere is server with the environment and the folder as they are.
+func serverHere(t *testing.T) *adminClient {
+	t.Helper()
 	t.Setenv("ADDR", "127.0.0.1:0")
 	t.Setenv("ADMIN_ADDR", "127.0.0.1:0")
 	t.Setenv("DATABASE_URL", "sqlite:"+filepath.Join(t.TempDir(), "db"))

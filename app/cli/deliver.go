@@ -9,7 +9,11 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
+
+	"example.com/identity-webhooks/app"
+	"example.com/identity-webhooks/handlers"
 )
 
 // post sends a delivery and returns the answer's status, and the answer on one line.
@@ -44,13 +48,36 @@ func withoutURL(err error) error {
 	return err
 }
 
+// webhooksAt is what the paths of all webhooks begin with at a server that a flag names.
+func webhooksAt(flag, server string) (string, error) {
+	u, err := url.Parse(server)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return "", usageError{fmt.Errorf("--%s is %q: want http://host or https://host", flag, server)}
+	}
+	u.Path, _, _ = strings.Cut(u.Path, "/webhooks")
+	return strings.TrimSuffix(u.String(), "/") + "/webhooks/", nil
+}
+
+// signer returns a provider with the secret to sign with: the given one or, where that is empty, the configured one.
+func signer(c app.Config, provider, secret string) (handlers.Provider, error) {
+	secrets := c.Secrets[provider]
+	if secret != "" {
+		secrets = []string{secret}
+	}
+	p, err := handlers.NewProvider(provider, secrets, c.Settings())
+	if err != nil {
+		return nil, fmt.Errorf("%w: set %s or --secret", err, app.SecretName(provider))
+	}
+	return p, nil
+}
+
 // advice says what to do about an answer that is not 200.
 func advice(status int, provider string) string {
 	switch status {
 	case http.StatusUnauthorized:
-		return fmt.Sprintf(": sign with the server's %s (--secret does); its log and GET /api/rejections say what was wrong", secretName(provider))
+		return fmt.Sprintf(": sign with the server's %s (--secret does); its log and GET /api/rejections say what was wrong", app.SecretName(provider))
 	case http.StatusNotFound:
-		return fmt.Sprintf(": it has no %s, or another one than was used here", secretName(provider))
+		return fmt.Sprintf(": it has no %s, or another one than was used here", app.SecretName(provider))
 	case http.StatusServiceUnavailable:
 		return ": its database does not answer in time; its log says more"
 	}

@@ -17,7 +17,7 @@ func newMigrate() *cobra.Command {
   DATABASE_URL=postgres://me@localhost/webhooks go run . migrate`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := app.LoadConfig()
+			c, err := loadConfig()
 			if err != nil {
 				return err
 			}

@@ -27,7 +27,7 @@ func TestUnknownCommands(t *testing.T) {
 func TestHelp(t *testing.T) {
 	t.Parallel()
 	root := newServe(nil)
-	root.AddCommand(newTrigger(samples()), newMigrate())
+	root.AddCommand(commands(samples())...)
 	for _, cmd := range append([]*cobra.Command{root}, root.Commands()...) {
 		name := strings.TrimSpace(strings.TrimPrefix(cmd.CommandPath(), root.Name()))
 		help := succeed(t, append(strings.Fields(name), "--help")...)
@@ -51,6 +51,32 @@ func TestErrors(t *testing.T) {
 		if got := fails(t, args...); strings.Join(got, "\n") != strings.Join(want, "\n") {
 			t.Errorf("%q: got %q, want %q", args, got, want)
 		}
+	}
+}
+
+// TestExitCodes: a script tells a mistake of its own from a failure.
+func TestExitCodes(t *testing.T) {
+	isolate(t)
+	for _, c := range []struct {
+		want int
+		args []string
+	}{
+		{exitOK, []string{"--help"}},
+		{exitOK, []string{"migrate"}},
+		{exitUsage, []string{"trigge"}},
+		{exitUsage, []string{"migrate", "--force"}},
+		{exitUsage, []string{"migrate", "now"}},
+		{exitUsage, []string{"bench", "--connections", "0"}},
+		{exitUsage, []string{"trigger", "trst/no.such.type"}},
+		{exitError, []string{"trigger", "trst/webhook.test", "--secret", "whsec_c2VjcmV0", "--url", "http://127.0.0.1:1"}},
+	} {
+		if r := execute(t, c.args...); r.code != c.want {
+			t.Errorf("%q: exit code %d, want %d; stderr %q", c.args, r.code, c.want, r.stderr)
+		}
+	}
+	t.Setenv("ADDR", "8080")
+	if r := execute(t, "migrate"); r.code != exitUsage {
+		t.Errorf("a wrong ADDR: exit code %d, want %d", r.code, exitUsage)
 	}
 }
 

@@ -44,13 +44,20 @@ func findSample(samples fs.FS, name string) (string, []byte, error) {
 			return candidate, body, err
 		}
 	}
-	distance := func(candidate string) int { return levenshtein.ComputeDistance(candidate, name) }
-	nearest := slices.MinFunc(names, func(a, b string) int { return distance(a) - distance(b) })
 	guess := ""
-	if distance(nearest) < len(name) { // else they have nothing in common
-		guess = "; did you mean " + nearest + "?"
+	if near := nearest(names, name); levenshtein.ComputeDistance(near, name) < len(name) { // else they have nothing in common
+		guess = "; did you mean " + near + "?"
 	}
-	return "", nil, fmt.Errorf("there is no sample %q%s (without an argument, trigger lists them all)", name, guess)
+	return "", nil, usageError{fmt.Errorf("there is no sample %q%s (without an argument, trigger lists them all)", name, guess)}
+}
+
+// nearest returns the one of the names that is most like a name, or nothing if there are none.
+func nearest(names []string, name string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	distance := func(candidate string) int { return levenshtein.ComputeDistance(candidate, name) }
+	return slices.MinFunc(names, func(a, b string) int { return distance(a) - distance(b) })
 }
 
 // renew makes a new event of a sample: a new ID, and times moved so that its newest is at. The rest, and with it whom the

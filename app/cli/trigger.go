@@ -2,36 +2,40 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"net/http"
-	"net/url"
-	"os"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"example.com/identity-webhooks/app"
-	"example.com/identity-webhooks/handlers"
-	"example.com/identity-webhooks/models"
 )
-
-// outcomeTimeout is how long trigger waits for the server to work on what it was sent.
-const outcomeTimeout = 10 * time.Second
 
 // trigger plays a provider.
 type trigger struct {
-	samples fs.FS
-	url     string
-	secret  string
-	file    string
+	samples  fs.FS
+	url      string
+	secret   string
+	file     string
+	scenario string
+
+	set    []string
+	setNew []string
+	repeat bool
+
 	count   int
-	repeat  bool
+	dup     int
+	delay   time.Duration
+	shuffle bool
+	seed    uint64
+
+	badSignature bool
+	stale        bool
+
+	verbose bool
+	json    bool
 }
 
 func newTrigger(samples fs.FS) *cobra.Command {
@@ -39,199 +43,126 @@ func newTrigger(samples fs.FS) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "trigger [<provider>/<event type>]",
 		Short: "Sign a sample webhook and send it as the provider would",
-		Long: `Signs a payload of testdata with the server's own secret and sends it as the provider would. Prints the answer and the
-customer it led to. Each event gets a new ID and the present time, unless --repeat sends the sample as it is.
+		Long: `Signs a payload of testdata with the server's own secret and sends it as the provider would. Prints the answer, and what
+changed on the customer. Each event gets a new ID and the present time, unless --repeat or --set says otherwise.
 
 Without an argument it lists what it can send.`,
 		Example: `  go run . trigger trustgate/applicant.reviewed
-  go run . trigger trustgate/v1/case.created --count 3
+  go run . trigger trustgate/applicant.reviewed --set data.status=rejected --set data.external_id=user_7
   go run . trigger trustgate --file my-payload.json
+  go run . trigger trustgate/v1/case.created --count 3 --delay 2s
+  go run . trigger trst/enrollment.completed --dup 3
+  go run . trigger trustgate/applicant.reviewed --bad-signature
+  go run . trigger --scenario green-then-red --shuffle
   go run . trigger trst/enrollment.completed --url https://example.ngrok.app --secret whsec_…`,
 		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: t.complete,
+		ValidArgsFunction: t.completeArgument,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			switch {
-			case len(args) > 0:
-				return t.run(cmd.Context(), args[0], cmd.OutOrStdout())
-			case t.file != "":
-				return errors.New("--file wants to know whose it is: trigger <provider> --file " + t.file)
+			if err := t.check(cmd.Flags().Changed, args); err != nil {
+				return usageError{err}
 			}
-			return t.list(cmd.OutOrStdout())
+			if len(args) == 0 && t.scenario == "" {
+				return t.list(cmd.OutOrStdout())
+			}
+			return t.run(cmd.Context(), cmd.OutOrStdout(), args)
 		},
 	}
-	cmd.Flags().StringVar(&t.url, "url", "", "send to this server instead of the one at ADDR; with or without /webhooks")
-	cmd.Flags().StringVar(&t.secret, "secret", "", "sign with this secret instead of the configured one")
-	cmd.Flags().StringVar(&t.file, "file", "", "send the body in this file, byte for byte")
-	cmd.Flags().IntVar(&t.count, "count", 1, "send so many events")
-	cmd.Flags().BoolVar(&t.repeat, "repeat", false, "keep the sample's ID and times: the second time it is a duplicate")
+	f := cmd.Flags()
+	f.StringVar(&t.url, "url", "", "send to this server instead of the one at ADDR; with or without /webhooks")
+	f.StringVar(&t.secret, "secret", "", "sign with this secret instead of the configured one")
+	f.StringVar(&t.file, "file", "", "send the body in this file, byte for byte")
+	f.StringVar(&t.scenario, "scenario", "", "play a story of testdata/scenarios, of new people each time")
+	f.StringArrayVar(&t.set, "set", nil, "change a field of the payload, as in data.flags.0=pep; repeatable; JSON, else text")
+	f.StringArrayVar(&t.setNew, "set-new", nil, "add a field that the payload does not have; repeatable")
+	f.BoolVar(&t.repeat, "repeat", false, "keep the sample's ID and times: the second time it is a duplicate")
+	f.IntVar(&t.count, "count", 1, "send so many events")
+	f.IntVar(&t.dup, "dup", 1, "deliver each event so many times, at once")
+	f.DurationVar(&t.delay, "delay", 0, "wait so long between events")
+	f.BoolVar(&t.shuffle, "shuffle", false, "send in a random order what --count or --scenario makes")
+	f.Uint64Var(&t.seed, "seed", 0, "take the order of this seed, which --shuffle prints")
+	f.BoolVar(&t.badSignature, "bad-signature", false, "sign with a wrong secret, and want to be refused")
+	f.BoolVar(&t.stale, "stale", false, "sign as of 10 minutes ago, and want to be refused")
+	f.BoolVar(&t.verbose, "verbose", false, "print the whole customer, too")
+	f.BoolVar(&t.json, "json", false, "print one JSON object per event and line")
+	for flag, complete := range map[string]cobra.CompletionFunc{"scenario": t.completeScenario, "set": t.completePath} {
+		if err := cmd.RegisterFlagCompletionFunc(flag, complete); err != nil {
+			panic(err) // the flag is defined above
+		}
+	}
 	return cmd
 }
 
-func (t *trigger) complete(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	names, err := sampleNames(t.samples)
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
+// exclusive are the flags that make no sense together.
+var exclusive = [][2]string{
+	{"file", "scenario"}, {"set", "scenario"}, {"set-new", "scenario"}, {"repeat", "scenario"}, {"count", "scenario"},
+	{"bad-signature", "scenario"}, {"stale", "scenario"}, {"bad-signature", "stale"}, {"bad-signature", "secret"},
+	{"bad-signature", "dup"}, {"stale", "dup"}, {"repeat", "shuffle"}, {"file", "shuffle"}, {"verbose", "json"},
 }
 
-func (t *trigger) list(w io.Writer) error {
-	names, err := sampleNames(t.samples)
-	for _, name := range names {
-		fmt.Fprintln(w, name)
+// check refuses what makes no sense, before anything is done. changed says whether a flag was given.
+func (t *trigger) check(changed func(string) bool, args []string) error {
+	for _, pair := range exclusive {
+		if changed(pair[0]) && changed(pair[1]) {
+			return fmt.Errorf("--%s and --%s exclude each other", pair[0], pair[1])
+		}
 	}
-	return err
-}
-
-func (t *trigger) run(ctx context.Context, name string, w io.Writer) error {
-	if t.count < 1 {
+	switch {
+	case len(args) > 0 && t.scenario != "":
+		return errors.New("--scenario says itself what is sent: want no " + args[0])
+	case len(args) == 0 && t.file != "":
+		return errors.New("--file wants to know whose it is: trigger <provider> --file " + t.file)
+	case t.count < 1:
 		return fmt.Errorf("--count is %d: want 1 or more", t.count)
+	case t.dup < 1:
+		return fmt.Errorf("--dup is %d: want 1 or more", t.dup)
+	case t.delay < 0:
+		return fmt.Errorf("--delay is %s: want 0s or more", t.delay)
+	case t.shuffle && t.count < 2 && t.scenario == "":
+		return errors.New("--shuffle wants several events: --count or --scenario makes them")
+	case changed("seed") && !t.shuffle:
+		return errors.New("--seed is the order of --shuffle, which is not there")
+	case changed("seed") && t.seed == 0:
+		return errors.New("--seed is 0: want 1 or more")
 	}
-	c, err := app.LoadConfig()
+	if len(args) == 0 && t.scenario == "" {
+		for _, flag := range []string{"set", "set-new", "repeat", "count", "dup", "bad-signature", "stale", "json", "verbose"} {
+			if changed(flag) {
+				return fmt.Errorf("--%s wants to know of what: trigger <provider>/<event type> --%s", flag, flag)
+			}
+		}
+	}
+	return nil
+}
+
+// run sends what the flags ask for. Nothing is sent if a mistake can be found before.
+func (t *trigger) run(ctx context.Context, w io.Writer, args []string) error {
+	c, err := loadConfig()
 	if err != nil {
 		return err
 	}
-	name, body, err := t.body(name)
+	p, err := newPlayer(c, t, w)
 	if err != nil {
 		return err
 	}
-	p, err := t.provider(c, name)
+	if t.scenario != "" {
+		return t.play(ctx, p)
+	}
+	list, err := t.messages(args[0])
 	if err != nil {
 		return err
 	}
+	return p.sendAll(ctx, list)
+}
+
+// newPlayer returns who sends to the server that the flags name.
+func newPlayer(c app.Config, t *trigger, w io.Writer) (*player, error) {
 	base, err := t.base(c)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for range t.count {
-		if err := t.send(ctx, w, p, base, name, body, newAdminClient(c)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// body returns the full name of what is to be sent, and its bytes.
-func (t *trigger) body(name string) (string, []byte, error) {
-	if t.file == "" {
-		return findSample(t.samples, name)
-	}
-	body, err := os.ReadFile(t.file)
-	if err != nil {
-		return "", nil, fmt.Errorf("--file: %w", err)
-	}
-	return name, body, nil
-}
-
-// provider returns the provider that name begins with, with the secret to sign with.
-func (t *trigger) provider(c app.Config, name string) (handlers.Provider, error) {
-	provider, _, _ := strings.Cut(name, "/")
-	if !slices.Contains(handlers.ProviderNames(), provider) {
-		return nil, fmt.Errorf("unknown provider %q: want %s", provider, strings.Join(handlers.ProviderNames(), ", "))
-	}
-	secrets := c.Secrets[provider]
-	if t.secret != "" {
-		secrets = []string{t.secret}
-	}
-	p, err := handlers.NewProvider(provider, secrets, c.Settings())
-	if err != nil {
-		return nil, fmt.Errorf("%w: set %s or --secret", err, secretName(provider))
+	p := &player{trigger: t, config: c, base: base, admin: newAdminClient(c), stdout: w, w: w, painter: newPainter(w)}
+	if t.json {
+		p.w = io.Discard
 	}
 	return p, nil
-}
-
-func secretName(provider string) string { return strings.ToUpper(provider) + "_WEBHOOK_SECRET" }
-
-func (t *trigger) base(c app.Config) (string, error) {
-	if t.url == "" {
-		return "http://" + reachable(c.Addr) + "/webhooks/", nil
-	}
-	u, err := url.Parse(t.url)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return "", fmt.Errorf("--url is %q: want http://host or https://host", t.url)
-	}
-	u.Path, _, _ = strings.Cut(u.Path, "/webhooks")
-	return strings.TrimSuffix(u.String(), "/") + "/webhooks/", nil
-}
-
-// send delivers one event and prints what came of it.
-func (t *trigger) send(ctx context.Context, w io.Writer, p handlers.Provider, base, name string, body []byte, admin *adminClient) error {
-	now := time.Now()
-	if !t.repeat && t.file == "" {
-		var err error
-		if body, err = renew(body, now); err != nil {
-			return fmt.Errorf("renew %s: %w", name, err)
-		}
-	}
-	provider, _, _ := strings.Cut(name, "/")
-	signed := p.Sign(body, now)
-	status, answer, err := post(ctx, base+signed.Path, signed.Header, body)
-	if err != nil {
-		return fmt.Errorf("send to %s%s: %w (is the server running? start it with: go run .)", base, provider, err)
-	}
-	if status != http.StatusOK {
-		return fmt.Errorf("%s%s answers %s%s", base, provider, answer, advice(status, provider))
-	}
-	fmt.Fprintf(w, "%s → %s\n", name, answer)
-	token, err := url.PathUnescape(strings.TrimPrefix(strings.TrimPrefix(signed.Path, provider), "/"))
-	if err != nil {
-		return fmt.Errorf("read path token: %w", err)
-	}
-	env, err := p.Verify(handlers.Delivery{Header: signed.Header, Token: token, Body: body, ReceivedAt: now})
-	if err != nil && !errors.Is(err, handlers.ErrContradictory) { // that one is quarantined under its ID
-		return fmt.Errorf("%s is stored as failed, since it cannot be read: %w", name, err)
-	}
-	return t.outcome(ctx, w, admin, provider, env.ExternalID)
-}
-
-// outcome waits until the server has worked on the event, and prints the customer it led to.
-func (t *trigger) outcome(ctx context.Context, w io.Writer, admin *adminClient, provider, externalID string) error {
-	ctx, cancel := context.WithTimeout(ctx, outcomeTimeout)
-	defer cancel()
-	query := "/api/events?" + url.Values{"provider": {provider}, "external_id": {externalID}}.Encode()
-	for {
-		var list struct{ Events []models.Event }
-		if err := admin.get(ctx, query, &list); err != nil {
-			if errors.Is(err, context.DeadlineExceeded) {
-				return fmt.Errorf("the event was accepted, but not processed within %s", outcomeTimeout)
-			}
-			fmt.Fprintf(w, "  what came of it cannot be shown: %v\n", err)
-			return nil
-		}
-		if len(list.Events) == 0 { // an answer of 200 means that it is stored
-			fmt.Fprintf(w, "  what came of it cannot be shown: %s is the admin API of another server (see ADMIN_ADDR)\n", admin.base)
-			return nil
-		}
-		if e := list.Events[0]; e.Status != models.Received && e.Status != models.Queued {
-			return t.printOutcome(ctx, w, admin, e)
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-}
-
-func (t *trigger) printOutcome(ctx context.Context, w io.Writer, admin *adminClient, e models.Event) error {
-	fmt.Fprintf(w, "  event %d: %s", e.ID, e.Status)
-	if e.Outcome != "" {
-		fmt.Fprintf(w, ", %s", e.Outcome)
-	}
-	if e.LastError != "" {
-		fmt.Fprintf(w, ": %s", e.LastError)
-	}
-	fmt.Fprintln(w)
-	if e.CustomerID == nil {
-		return nil
-	}
-	var c models.Customer
-	if err := admin.get(ctx, fmt.Sprintf("/api/customers/%d", *e.CustomerID), &c); err != nil {
-		return err
-	}
-	text, err := json.MarshalIndent(c, "  ", "  ")
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(w, "  customer %s\n", text)
-	return nil
 }
