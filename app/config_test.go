@@ -10,6 +10,9 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
+
+	"example.com/identity-webhooks/app/subscriptions"
 )
 
 // productionEnv and splitEnv are the least that production and split roles need.
@@ -32,6 +35,11 @@ func TestConfigDefaults(t *testing.T) {
 		LogLevel:           slog.LevelInfo,
 		LogFormat:          "text",
 		Secrets:            map[string][]string{},
+		SecretPaths:        map[string]string{},
+		API: subscriptions.Config{
+			TrustistURL: "https://api.trustistecommerce.com", TrustistPath: "/v1/onboard/webhooks", TrustGateURL: "https://api.bytrustgate.com", TrustGateAuth: "bearer",
+			TRSTURL: "https://api.prod.trstinc.ca/v1", LegalTalentURL: "https://kyc.legaltalent.ai", CheckInterval: 5 * time.Minute,
+		},
 	}
 	empty := []string{"HOME=/root", "=odd", "AWAY"}
 	for _, name := range envNames {
@@ -50,6 +58,9 @@ var envNames = []string{
 	"LEGALTALENT_SIGNED_CONTENT", "TRUSTGATE_SANDBOX", "LOG_LEVEL", "LOG_FORMAT",
 	"TRUSTIST_WEBHOOK_SECRET", "TRUSTGATE_WEBHOOK_SECRET", "TRST_WEBHOOK_SECRET", "LEGALTALENT_WEBHOOK_SECRET",
 	"TRUSTIST_WEBHOOK_SECRET_FILE", "TRUSTGATE_WEBHOOK_SECRET_FILE", "TRST_WEBHOOK_SECRET_FILE", "LEGALTALENT_WEBHOOK_SECRET_FILE",
+	"PUBLIC_URL", "TRUSTIST_API_URL", "TRUSTIST_API_PATH", "TRUSTIST_API_KEY_ID", "TRUSTIST_API_KEY", "TRUSTGATE_API_URL", "TRUSTGATE_API_KEY",
+	"TRUSTGATE_API_AUTH", "TRST_API_URL", "TRST_API_KEY_ID", "TRST_API_KEY", "TRST_PROJECT_ID", "LEGALTALENT_API_URL", "LEGALTALENT_API_KEY",
+	"SUBSCRIPTION_CHECK_INTERVAL",
 }
 
 func TestConfigValues(t *testing.T) {
@@ -58,11 +69,20 @@ func TestConfigValues(t *testing.T) {
 		"ADDR=0.0.0.0:80", "ADMIN_ADDR=:81", "ADMIN_PASSWORD=p", "DATABASE_URL=postgres://localhost/webhooks", "REDIS_URL=redis://localhost",
 		"APP_ENV=production", "ROLE=receiver", "TRUSTGATE_SIGNATURE_FALLBACK=body", "LEGALTALENT_SIGNED_CONTENT=timestamp.body",
 		"TRUSTGATE_SANDBOX=on", "LOG_LEVEL=debug", "LOG_FORMAT=text", "TRUSTIST_WEBHOOK_SECRET=s",
+		"PUBLIC_URL=https://a.example", "TRUSTIST_API_URL=https://1.example", "TRUSTIST_API_PATH=/v1/webhooks", "TRUSTIST_API_KEY_ID=i1", "TRUSTIST_API_KEY=k1",
+		"TRUSTGATE_API_URL=https://2.example", "TRUSTGATE_API_KEY=k2", "TRUSTGATE_API_AUTH=x-api-key", "TRST_API_URL=http://127.0.0.1:3", "TRST_API_KEY_ID=i3",
+		"TRST_API_KEY=k3", "TRST_PROJECT_ID=p3", "LEGALTALENT_API_URL=https://4.example", "LEGALTALENT_API_KEY=k4", "SUBSCRIPTION_CHECK_INTERVAL=0",
 	})
 	want := Config{
 		Addr: "0.0.0.0:80", AdminAddr: ":81", AdminPassword: "p", DatabaseURL: "postgres://localhost/webhooks", RedisURL: "redis://localhost",
 		Env: "production", Role: "receiver", TrustGateFallback: "body", LegalTalentContent: "timestamp.body",
 		TrustGateSandbox: "on", LogLevel: slog.LevelDebug, LogFormat: "text", Secrets: map[string][]string{"trustist": {"s"}},
+		SecretPaths: map[string]string{},
+		API: subscriptions.Config{
+			PublicURL: "https://a.example", TrustistURL: "https://1.example", TrustistPath: "/v1/webhooks", TrustistKeyID: "i1", TrustistKey: "k1",
+			TrustGateURL: "https://2.example", TrustGateKey: "k2", TrustGateAuth: "x-api-key", TRSTURL: "http://127.0.0.1:3", TRSTKeyID: "i3",
+			TRSTKey: "k3", TRSTProject: "p3", LegalTalentURL: "https://4.example", LegalTalentKey: "k4",
+		},
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %#v, %v\nwant %#v", got, err, want)
@@ -85,6 +105,8 @@ func TestConfigProblems(t *testing.T) {
 		want    string
 	}{
 		{[]string{"ADDR=8080"}, `ADDR is "8080": want host:port or :port`},
+		{[]string{"SUBSCRIPTION_CHECK_INTERVAL=often"}, `SUBSCRIPTION_CHECK_INTERVAL is "often": want a duration such as 5m, or 0 for never`},
+		{[]string{"TRST_API_URL=http://api.example"}, `TRST_API_URL is no URL to call: want https: it takes credentials`},
 		{[]string{"ADMIN_ADDR=localhost"}, `ADMIN_ADDR is "localhost": want host:port or :port`},
 		{[]string{"APP_ENV=prod"}, `APP_ENV is "prod": want development, production`},
 		{[]string{"ROLE=Receiver"}, `ROLE is "Receiver": want all, receiver, worker`},
@@ -280,6 +302,8 @@ func TestConfigHidesSecrets(t *testing.T) {
 	const canary = "canary"
 	c, err := ReadConfig([]string{
 		"ADMIN_PASSWORD=" + canary, "DATABASE_URL=postgres://me:" + canary + "@db/webhooks", "REDIS_URL=redis://:" + canary + "@cache",
+		"TRUSTIST_API_KEY_ID=id", "TRUSTIST_API_KEY=" + canary, "TRUSTGATE_API_KEY=" + canary, "LEGALTALENT_API_KEY=" + canary,
+		"TRST_API_KEY_ID=id", "TRST_API_KEY=" + canary, "TRST_PROJECT_ID=id",
 		"TRUSTIST_WEBHOOK_SECRET=" + canary, "TRUSTGATE_WEBHOOK_SECRET=" + canary + "," + canary,
 	})
 	if err != nil {

@@ -57,6 +57,7 @@ type running struct {
 	providers map[string]handlers.Provider
 	log       *buffer
 	stop      func() error // shuts down and waits; a second call does nothing
+	patient   bool         // with the admin API: a connection that died with its server costs a call
 }
 
 // start runs an app on b until the test ends. Further settings have the form NAME=value.
@@ -100,7 +101,8 @@ func tryStart(t testing.TB, b backend, settings ...string) (*running, error) {
 			t.Error(err)
 		}
 		if t.Failed() {
-			t.Logf("log of the app:\n%s", r.log)
+			log := r.log.String()
+			t.Logf("end of the log of the app:\n%s", log[max(0, len(log)-20_000):])
 		}
 	})
 	return r, nil
@@ -191,6 +193,24 @@ func (r *running) get(path string, answer any) {
 
 func (r *running) call(method, path string, want int, answer any) {
 	r.t.Helper()
+	status, body := r.ask(method, path)
+	for range 20 { // no more connections than that
+		if !r.patient || status != http.StatusServiceUnavailable {
+			break
+		}
+		status, body = r.ask(method, path)
+	}
+	if status != want {
+		r.t.Fatalf("%s %s: %d %s, want %d", method, path, status, body, want)
+	}
+	if err := json.Unmarshal(body, answer); err != nil {
+		r.t.Fatalf("%s %s: %v", method, path, err)
+	}
+}
+
+// ask makes an admin call and returns the answer.
+func (r *running) ask(method, path string) (status int, body []byte) {
+	r.t.Helper()
 	req, err := http.NewRequestWithContext(context.Background(), method, "http://"+r.adminAddr+path, nil)
 	if err != nil {
 		r.t.Fatal(err)
@@ -200,13 +220,10 @@ func (r *running) call(method, path string, want int, answer any) {
 		r.t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != want {
-		r.t.Fatalf("%s %s: %d %s %v, want %d", method, path, resp.StatusCode, body, err, want)
+	if body, err = io.ReadAll(resp.Body); err != nil {
+		r.t.Fatal(err)
 	}
-	if err := json.Unmarshal(body, answer); err != nil {
-		r.t.Fatalf("%s %s: %v", method, path, err)
-	}
+	return resp.StatusCode, body
 }
 
 func (r *running) events(query string) []models.Event {
@@ -244,14 +261,20 @@ func (r *running) settle() {
 // eventually waits for a condition, a minute at most: long enough for a machine that is busy with other tests.
 func (r *running) eventually(what string, condition func() bool) {
 	r.t.Helper()
-	deadline := time.After(time.Minute)
+	r.within(time.Minute, what, condition)
+}
+
+// within is eventually for what takes longer.
+func (r *running) within(limit time.Duration, what string, condition func() bool) {
+	r.t.Helper()
+	deadline := time.After(limit)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for !condition() {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			r.t.Fatalf("after a minute it is still not true that %s", what)
+			r.t.Fatalf("after %s it is still not true that %s", limit, what)
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/identity-webhooks/app"
+	"example.com/identity-webhooks/app/subscriptions"
 	"example.com/identity-webhooks/handlers"
 )
 
@@ -29,9 +30,11 @@ func readme(t *testing.T) string {
 func TestReadmeConfiguration(t *testing.T) {
 	t.Parallel()
 	want := map[string]string{}
-	for field := range reflect.TypeFor[app.Config]().Fields() {
-		if name := field.Tag.Get("env"); name != "" && name != "-" {
-			want[name] = field.Tag.Get("envDefault")
+	for _, config := range []reflect.Type{reflect.TypeFor[app.Config](), reflect.TypeFor[subscriptions.Config]()} {
+		for field := range config.Fields() {
+			if name := field.Tag.Get("env"); name != "" && name != "-" {
+				want[name] = field.Tag.Get("envDefault")
+			}
 		}
 	}
 	for _, p := range handlers.ProviderNames() {

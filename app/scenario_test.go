@@ -13,8 +13,11 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"github.com/tidwall/gjson"
 
 	"example.com/identity-webhooks/app/scenario"
 )
@@ -142,6 +145,57 @@ func TestScenarioIDsAreNew(t *testing.T) {
 	}
 	if len(bodies) != 4 {
 		t.Errorf("%d different bodies, want 4", len(bodies))
+	}
+}
+
+// TestRetell: whoever the story names by an ID becomes another, the same throughout; its times keep their distance.
+func TestRetell(t *testing.T) {
+	t.Parallel()
+	s, err := scenario.Read(storyOf(t,
+		"deliver trustgate/applicant.submitted at 10:00 id=evt-1 data.applicant_id=person-1 data.external_id=acct-1",
+		"again",
+		"deliver legaltalent/kyc.session.created at 10:00:01 id=evt_2 data.session_id=person-1",
+		"deliver trustist/onboard.session.completed at 09:00 Session.Id=61c1cfc4-c813-4430-a42f-a2fd95bcd058",
+		"expect trustgate person-1 status=pending status_at=2026-03-02T10:00:00Z external_id=acct-1 revision=1",
+		"expect nobody trustgate person-2",
+		"expect events count=3",
+		"expect customers external_id=acct-1 count=1",
+	), "it")
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := s.Retell("run", time.Date(2031, 2, 3, 4, 5, 6, 700000000, time.UTC))
+	submitted := `{"event_type":"applicant.submitted","event_id":"evt-1-run","timestamp":"2031-02-03T04:05:05Z",` +
+		`"tenant_id":"b677118d-5dbe-442a-9b37-34470fbdb733","correlation_id":"signup-20417-a-run","data":{"applicant_id":"person-1-run","external_id":"acct-1-run",` +
+		`"status":"in_progress","submitted_at":"2031-02-03T04:05:05Z","documents_count":2,"steps_completed":["document_upload","selfie"]}}`
+	want := []string{submitted, submitted, `{"id":"evt_2-run","type":"kyc.session.created","created":1927857906,"data":{"session_id":"person-1-run"}}`}
+	for i, d := range told.Deliveries[:3] {
+		if diff := cmp.Diff(want[i], string(d.Body)); diff != "" {
+			t.Errorf("delivery %d (-want +got):\n%s", i, diff)
+		}
+	}
+	if id := gjson.GetBytes(told.Deliveries[3].Body, "Session.Id").Str; uuid.Validate(id) != nil || id == "61c1cfc4-c813-4430-a42f-a2fd95bcd058" {
+		t.Errorf("the session is %q, want another UUID", id)
+	}
+	var asked []string
+	for _, x := range told.Expectations {
+		err := x.Check(func(path string) ([]byte, error) {
+			asked = append(asked, path)
+			return []byte(`{"customers":[{"id":7}],"status":"pending","status_at":"2031-02-03T04:05:05Z","external_id":"acct-1-run","revision":1}`), nil
+		})
+		if nobody := strings.Contains(x.Text, "nobody"); err != nil && !nobody {
+			t.Error(err)
+		}
+	}
+	wantAsked := []string{
+		"/api/customers?limit=500&provider=trustgate&subject_id=person-1-run", "/api/customers/7",
+		"/api/customers?limit=500&provider=trustgate&subject_id=person-2", "/api/customers?external_id=acct-1-run&limit=500",
+	}
+	if diff := cmp.Diff(wantAsked, asked); diff != "" {
+		t.Errorf("what is checked (-want +got):\n%s", diff)
+	}
+	if first := s.Deliveries[0].Body; gjson.GetBytes(first, "event_id").Str != "evt-1" {
+		t.Errorf("the story itself has changed: %s", first)
 	}
 }
 
