@@ -41,14 +41,18 @@ func TestKillAnything(t *testing.T) {
 		seed = rand.Uint64()
 	}
 	t.Logf("to have the same events and faults again: -kill.seed %d", seed)
+	events, faults := *killEvents, *killFaults
+	if testing.Short() {
+		events, faults = events/4, faults/2
+	}
 	path := build(t)
-	stories := manyStories(t, *killEvents, rand.New(rand.NewPCG(seed, 0)))
+	stories := manyStories(t, events, rand.New(rand.NewPCG(seed, 0)))
 	calm := start(t, sqlite(t))
 	want := sync.OnceValue(func() map[string]any { return calm.peopleAfter(stories) })
 
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
-		s := newSiege(t, path, stories, sqlite(t), seed)
+		s := newSiege(t, path, stories, faults, sqlite(t), seed)
 		s.launch("all")
 		s.endure(want)
 	})
@@ -56,7 +60,7 @@ func TestKillAnything(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			postgres, redis := testservers.NewPostgres(t), testservers.NewRedis(t)
-			s := newSiege(t, path, stories, backend{postgres.URL(), redis.URL()}, seed)
+			s := newSiege(t, path, stories, faults, backend{postgres.URL(), redis.URL()}, seed)
 			s.servers(postgres, redis)
 			for _, role := range roles {
 				s.launch(role)
@@ -100,6 +104,7 @@ type siege struct {
 	path      string
 	back      backend
 	stories   []scenario.Delivery
+	strikes   int // how many faults there will be
 	random    *rand.Rand
 	programs  []*program
 	receivers []string // where to send
@@ -114,8 +119,8 @@ type fault struct {
 	strike, mend func()
 }
 
-func newSiege(t *testing.T, path string, stories []scenario.Delivery, b backend, seed uint64) *siege {
-	return &siege{t: t, path: path, back: b, stories: stories, random: rand.New(rand.NewPCG(seed, 1))}
+func newSiege(t *testing.T, path string, stories []scenario.Delivery, strikes int, b backend, seed uint64) *siege {
+	return &siege{t: t, path: path, back: b, stories: stories, strikes: strikes, random: rand.New(rand.NewPCG(seed, 1))}
 }
 
 // launch adds a process of that role, and the ways to hurt it.
@@ -189,8 +194,8 @@ func (s *siege) endure(want func() map[string]any) {
 
 // attack strikes while the deliveries come in, a share of them with each fault.
 func (s *siege) attack() {
-	share := len(s.stories) / *killFaults
-	for i := range *killFaults {
+	share := len(s.stories) / s.strikes
+	for i := range s.strikes {
 		s.allowed.Store(int64((i + 1) * share))
 		// Strike and mend somewhere in the midst of this share.
 		from := int64(i*share + s.random.IntN(share/2))

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -28,11 +29,11 @@ type program struct {
 	done    sync.WaitGroup
 }
 
-// build builds the program and returns its path.
+// build builds the program, with the race detector if this test has it, and returns its path.
 func build(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "identity-webhooks")
-	cmd := exec.Command("go", "build", "-o", path, "..")
+	cmd := exec.Command("go", "build", fmt.Sprintf("-race=%t", raceDetector), "-o", path, "..")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
@@ -46,8 +47,11 @@ func launch(t *testing.T, path, name string, environ ...string) *program {
 	p.done.Go(p.keep)
 	t.Cleanup(func() {
 		p.stop()
+		log := p.log.String()
+		if _, race, found := strings.Cut(log, "WARNING: DATA RACE"); found {
+			t.Errorf("%s has a data race:%.5000s", name, race)
+		}
 		if t.Failed() {
-			log := p.log.String()
 			t.Logf("end of the log of %s:\n%s", name, log[max(0, len(log)-5000):])
 		}
 	})
