@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,9 +18,11 @@ import (
 
 const (
 	// window is how many tasks of a queue may wait in Redis. A backlog waits in SQL, where it costs nothing.
-	window = 1000
+	window = 100
+	// tasksPerBatch is how many tasks a batch of offers becomes, and how many of them are on their way to Redis at once.
+	tasksPerBatch = 8
 	// offerBatch is how many events one statement offers. While deliveries crowd in, it is also what each poll offers: the
-	// acknowledgements come first, and the work goes on at a few hundred events a second.
+	// acknowledgements come first, and the work goes on at some hundred events a second.
 	offerBatch = 100
 	// relayPoll is how often the relay looks when nobody wakes it: for retries, and for what other processes received.
 	relayPoll = 200 * time.Millisecond
@@ -154,17 +157,17 @@ func (r *Relay) room(ctx context.Context, queue string) (int, error) {
 	return max(0, window-int(waiting)), nil
 }
 
-// enqueue hands the offers to asynq, several at a time: each is a round trip. One that fails needs no care: its row is due
-// again soon, and another task ID keeps the two apart.
+// enqueue hands the offers to asynq: one a task, or of a backlog several, since a task costs more than the work on an event.
+// A task that fails needs no care: its rows are due again soon, and another task ID keeps the two apart.
 func (r *Relay) enqueue(ctx context.Context, queue string, offers []models.Offer) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(8)
-	for _, o := range offers {
+	g.SetLimit(tasksPerBatch)
+	for some := range slices.Chunk(offers, 1+len(offers)/tasksPerBatch) {
 		g.Go(func() error {
 			ctx, cancel := context.WithTimeout(ctx, time.Second)
 			defer cancel()
-			id := taskID(o)
-			_, err := r.client.EnqueueContext(ctx, asynq.NewTask(taskType, []byte(id)),
+			id := offerText(some[0])
+			_, err := r.client.EnqueueContext(ctx, asynq.NewTask(taskType, payload(some)),
 				asynq.TaskID(id), asynq.Queue(queue), asynq.MaxRetry(0), asynq.Timeout(models.ClaimTimeout))
 			if err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) { // a conflict: go-redis has sent it twice
 				return fmt.Errorf("enqueue %s: %w", id, err)
@@ -175,19 +178,31 @@ func (r *Relay) enqueue(ctx context.Context, queue string, offers []models.Offer
 	return g.Wait()
 }
 
-// taskID names an offer. It is all that a task carries: no personal data ever enters Redis.
-func taskID(o models.Offer) string {
+// payload is all that a task carries, as in event:17:1 event:18:1. No personal data ever enters Redis.
+func payload(offers []models.Offer) []byte {
+	var texts []string
+	for _, o := range offers {
+		texts = append(texts, offerText(o))
+	}
+	return []byte(strings.Join(texts, " "))
+}
+
+// offerText names an offer, and the task that it is the first of.
+func offerText(o models.Offer) string {
 	return "event:" + strconv.FormatInt(o.ID, 10) + ":" + strconv.Itoa(o.Offers)
 }
 
-func parseTaskID(s string) (models.Offer, error) {
-	id, offers, found := strings.Cut(strings.TrimPrefix(s, "event:"), ":")
-	n, err := strconv.ParseInt(id, 10, 64)
-	count, err2 := strconv.Atoi(offers)
-	if !found || err != nil || err2 != nil {
-		return models.Offer{}, fmt.Errorf("task %q is not one of ours", s)
+func parsePayload(payload []byte) (offers []models.Offer, err error) {
+	for text := range strings.FieldsSeq(string(payload)) {
+		id, count, found := strings.Cut(strings.TrimPrefix(text, "event:"), ":")
+		n, err := strconv.ParseInt(id, 10, 64)
+		times, err2 := strconv.Atoi(count)
+		if !found || err != nil || err2 != nil {
+			return nil, fmt.Errorf("task %q is not one of ours", payload)
+		}
+		offers = append(offers, models.Offer{ID: n, Offers: times})
 	}
-	return models.Offer{ID: n, Offers: count}, nil
+	return offers, nil
 }
 
 // pause waits, and reports whether ctx is still alive.

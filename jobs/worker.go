@@ -22,8 +22,11 @@ const (
 	// shutdownTimeout is longer than an attempt should take, so that a shutdown finishes what is in flight.
 	shutdownTimeout = 8 * time.Second
 	// taskCheck is how often asynq looks into an empty queue, and so the latency when idle: 10 ms cost 3 % of a core.
-	taskCheck   = 10 * time.Millisecond
+	taskCheck = 10 * time.Millisecond
+	// concurrency is how many tasks a worker has in hand, and maxInHand how many of their events: so many that those which wait for a
+	// commit fill it, and so few that none waits for long.
 	concurrency = 32
+	maxInHand   = 128
 )
 
 // Worker takes tasks from the queue and works on their events.
@@ -37,12 +40,13 @@ type Worker struct {
 	now      func() time.Time
 	unknown  sync.Map // types that were logged as unknown
 	patience patience
+	inHand   chan struct{} // one for each event
 }
 
 // NewWorker returns a worker that is idle until Run. With sandbox, events of a provider's sandbox are applied like others;
 // without, they are only recorded.
 func NewWorker(store *models.Store, q *Queue, r *Registry, d *Drift, sandbox bool, log *slog.Logger) *Worker {
-	w := &Worker{store: store, registry: r, drift: d, sandbox: sandbox, log: log, now: time.Now}
+	w := &Worker{store: store, registry: r, drift: d, sandbox: sandbox, log: log, now: time.Now, inHand: make(chan struct{}, maxInHand)}
 	w.server = asynq.NewServerFromRedisClient(q.worker, asynq.Config{
 		Concurrency:              concurrency,
 		Queues:                   map[string]int{models.CriticalQueue: 6, models.DefaultQueue: 4},
@@ -76,23 +80,37 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 }
 
-// process works on one task. It returns nil whatever happens: the row has the only say about retries.
+// process works on one task, whose events are at work side by side. It returns nil whatever happens: the rows have the only
+// say about retries.
 func (w *Worker) process(ctx context.Context, t *asynq.Task) error {
-	offer, err := parseTaskID(string(t.Payload()))
+	offers, err := parsePayload(t.Payload())
 	if err != nil {
 		w.log.Error("task dropped", "err", err)
 		return nil
 	}
-	e, err := w.store.ClaimEvent(ctx, offer, w.now())
-	if errors.Is(err, models.ErrNotFound) {
-		return nil // done, or offered anew
+	var events sync.WaitGroup
+	for _, o := range offers {
+		events.Go(func() { w.take(ctx, o) })
 	}
-	if err != nil {
-		w.log.Warn("event not claimed; it is due again soon", "event_id", offer.ID, "err", err)
-		return nil
-	}
-	w.attempt(ctx, e)
+	events.Wait()
 	return nil
+}
+
+// take claims the event of an offer and works on it.
+func (w *Worker) take(ctx context.Context, o models.Offer) {
+	select {
+	case w.inHand <- struct{}{}:
+		defer func() { <-w.inHand }()
+	case <-ctx.Done():
+		return // it is due again soon
+	}
+	e, err := w.store.ClaimEvent(ctx, o, w.now())
+	switch {
+	case err == nil:
+		w.attempt(ctx, e)
+	case !errors.Is(err, models.ErrNotFound): // that one is done, or offered anew
+		w.log.Warn("event not claimed; it is due again soon", "event_id", o.ID, "err", err)
+	}
 }
 
 // attempt works on a claimed event and records how it went.
