@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"hash/crc32"
 
 	"gorm.io/gorm"
 )
@@ -33,10 +34,23 @@ type Change struct {
 // follows from them, and the end of the inbox row. ErrNotFound says that the claim had run out; then nothing is changed.
 func (s *Store) ApplyEvent(ctx context.Context, e Event, c Change, now Time) (Outcome, error) {
 	a := &application{event: e, change: c, now: now, done: make(chan error, 1)}
-	if err := hand(ctx, s, s.applications, a, a.done); err != nil {
+	if err := hand(ctx, s, s.applications[s.lane(a)], a, a.done); err != nil {
 		return "", fmt.Errorf("apply event %d: %w", e.ID, err)
 	}
 	return a.outcome, nil
+}
+
+// lane is where an application waits. What one customer's events change, one lane locks: two transactions at a time seldom want the
+// same rows.
+func (s *Store) lane(a *application) int {
+	if s.dialect == "sqlite" {
+		return 0
+	}
+	about := a.change.SubjectID
+	if about == "" && len(a.change.Cases) > 0 {
+		about = a.change.Cases[0].CaseID
+	}
+	return int(crc32.ChecksumIEEE([]byte(about)) % lanes)
 }
 
 // application is an event on its way through a transaction.

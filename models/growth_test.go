@@ -29,6 +29,7 @@ func BenchmarkGrowth(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			empty, full := openForGrowth(b, url(b)), openForGrowth(b, url(b))
 			grow(b, full, 1_000_000, 200_000)
+			analyze(b, full)
 			for b.Loop() {
 				compare(b, empty, full)
 			}

@@ -38,8 +38,8 @@ type Store struct {
 	// Work for shared commits: see start.
 	additions    chan *addition
 	claims       chan *claim
-	applications chan *application
-	units        chan *unit // SQLite
+	applications [lanes]chan *application // SQLite: the first
+	units        chan *unit               // SQLite
 
 	settled      settled
 	closing      chan struct{}
@@ -53,8 +53,11 @@ type Store struct {
 // that another process has open is an error.
 func Open(ctx context.Context, url string) (*Store, error) {
 	s := &Store{
-		additions: make(chan *addition, maxBatch), claims: make(chan *claim, maxApply), applications: make(chan *application, maxApply),
+		additions: make(chan *addition, maxBatch), claims: make(chan *claim, maxApply),
 		units: make(chan *unit), closing: make(chan struct{}), opened: time.Now(),
+	}
+	for i := range s.applications {
+		s.applications[i] = make(chan *application, maxApply)
 	}
 	path, isSQLite := strings.CutPrefix(url, "sqlite:")
 	var err error
@@ -122,6 +125,13 @@ func (s *Store) openPostgres(url string) error {
 		return err // pgx has taken the password out
 	}
 	cfg.RuntimeParams["synchronous_commit"] = "on" // whatever the server's default: a 200 means synced
+	// There is an index for whatever an event needs. Until Postgres has counted its rows, it takes a table for a small one, and
+	// would read all of it for each event; and it would compile what looks expensive.
+	for name, value := range map[string]string{"enable_seqscan": "off", "jit": "off"} {
+		if _, given := cfg.RuntimeParams[name]; !given {
+			cfg.RuntimeParams[name] = value
+		}
+	}
 	if cfg.ConnectTimeout == 0 {
 		cfg.ConnectTimeout = 5 * time.Second // who waits for the connection has a deadline of their own
 	}

@@ -14,6 +14,8 @@ const (
 	maxBatch = 128
 	// maxApply is how many claims, and how many events to apply, share one commit at the most. A delivery waits behind them.
 	maxApply = 32
+	// lanes is how many transactions apply events at a time on Postgres: the second works while the first waits for its sync.
+	lanes = 2
 	// maxUnits is how many other statements join a commit on SQLite.
 	maxUnits = 8
 	// applyTimeout bounds a commit of workers' work on Postgres.
@@ -37,7 +39,7 @@ type work interface {
 }
 
 // start runs the goroutines that collect work into shared commits. Postgres commits in parallel, so a second one fills a batch
-// while the first waits for its sync; SQLite has one writer at a time, which serves everybody.
+// while the first waits for its sync; SQLite has one writer, which serves everybody.
 func (s *Store) start() {
 	if s.dialect == "sqlite" {
 		s.running.Go(s.writeSQLite)
@@ -46,7 +48,9 @@ func (s *Store) start() {
 	for range 2 {
 		s.running.Go(func() { collectWork(s, s.additions, maxBatch, addTimeout, s.crowded) })
 		s.running.Go(func() { collectWork(s, s.claims, maxApply, applyTimeout, claimWork) })
-		s.running.Go(func() { collectWork(s, s.applications, maxApply, applyTimeout, applyWork) })
+	}
+	for _, lane := range s.applications {
+		s.running.Go(func() { collectWork(s, lane, maxApply, applyTimeout, applyWork) })
 	}
 }
 
@@ -77,7 +81,7 @@ func (s *Store) writeSQLite() {
 			as = append(as, a)
 		case c := <-s.claims:
 			cs = append(cs, c)
-		case p := <-s.applications:
+		case p := <-s.applications[0]:
 			ps = append(ps, p)
 		case u := <-s.units:
 			us = append(us, u)
@@ -86,7 +90,7 @@ func (s *Store) writeSQLite() {
 		}
 		s.commit(context.Background(),
 			s.crowded(waiting(s.additions, as, maxBatch)), claimWork(waiting(s.claims, cs, maxApply)),
-			applyWork(waiting(s.applications, ps, maxApply)), units(waiting(s.units, us, maxUnits)))
+			applyWork(waiting(s.applications[0], ps, maxApply)), units(waiting(s.units, us, maxUnits)))
 	}
 }
 
