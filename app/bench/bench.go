@@ -25,6 +25,11 @@ func Run(ctx context.Context, o Options) (r Report, err error) {
 		r.Providers = append(r.Providers, name)
 	}
 	slices.Sort(r.Providers)
+	if o.URL != "" { // who has forgotten to start it need not wait for the baseline to be told
+		if _, err := newChecker(ctx, o.Admin(o.AdminAddr)); err != nil {
+			return r, err
+		}
+	}
 	if o.Baseline {
 		if r.BaselineBefore, err = o.baseline(ctx, r.Providers, "before"); err != nil {
 			return r, err
@@ -111,7 +116,7 @@ func (o Options) measure(ctx context.Context, r *Report, pid int) error {
 	if err != nil {
 		return err
 	}
-	check, err := newChecker(ctx, o.Admin(o.AdminAddr))
+	check, err := newChecker(ctx, o.Admin(o.AdminAddr).patient())
 	if err != nil {
 		return err
 	}

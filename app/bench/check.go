@@ -16,7 +16,7 @@ type checker struct {
 
 // newChecker notes what is there before a run, so that its own rows need not be looked for among all.
 func newChecker(ctx context.Context, get Get) (*checker, error) {
-	c := &checker{}
+	c := &checker{get: get}
 	var newest struct {
 		Events    []struct{ ID int64 } `json:"events"`
 		Customers []struct{ ID int64 } `json:"customers"`
@@ -32,7 +32,6 @@ func newChecker(ctx context.Context, get Get) (*checker, error) {
 	if len(newest.Customers) > 0 {
 		c.customers = newest.Customers[0].ID
 	}
-	c.get = get.patient()
 	return c, nil
 }
 

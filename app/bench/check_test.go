@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -191,6 +192,18 @@ func TestNewChecker(t *testing.T) {
 	failing := func(context.Context, string, any) error { return context.DeadlineExceeded }
 	if _, err = newChecker(t.Context(), failing); err == nil || !strings.Contains(err.Error(), context.DeadlineExceeded.Error()) {
 		t.Errorf("without an answer: got %v", err)
+	}
+}
+
+// TestServerIsAskedFirst says at once that no server runs, before the baseline takes its time.
+func TestServerIsAskedFirst(t *testing.T) {
+	t.Parallel()
+	o := Options{URL: "http://localhost:8080", Baseline: true, Duration: time.Minute, Program: "/does/not/exist", Progress: func(string) {}}
+	o.Admin = func(string) Get {
+		return func(context.Context, string, any) error { return context.DeadlineExceeded }
+	}
+	if _, err := Run(t.Context(), o); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want the answer of the admin API", err)
 	}
 }
 
