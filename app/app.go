@@ -33,6 +33,7 @@ type App struct {
 	relay    *jobs.Relay
 	worker   *jobs.Worker // nil in a receiver, as is drift
 	drift    *jobs.Drift
+	intake   *intake
 	missed   *missed
 	watch    *subscriptions.Watch
 	public   listening
@@ -54,7 +55,7 @@ func New(ctx context.Context, c Config, samples fs.FS, log *slog.Logger) (*App, 
 	if len(applied) > 0 {
 		log.Info("database migrated", "applied", applied)
 	}
-	registry, rejections, uses := jobs.NewRegistry(), &handlers.Rejections{}, handlers.NewSecretUses(c.Secrets)
+	registry, rejections, uses := jobs.NewRegistry(), &handlers.Rejections{}, &handlers.SecretUses{}
 	a.relay = jobs.NewRelay(a.store, a.queue, log)
 	if c.Role != RoleReceiver {
 		if a.drift, err = jobs.NewDrift(a.store, samples, log); err != nil {
@@ -62,19 +63,20 @@ func New(ctx context.Context, c Config, samples fs.FS, log *slog.Logger) (*App, 
 		}
 		a.worker = jobs.NewWorker(a.store, a.queue, registry, a.drift, c.TrustGateSandbox == "on", log)
 	}
-	active := map[string]handlers.Provider{}
-	if c.Role != RoleWorker {
-		if active, err = c.Providers(); err != nil {
-			return nil, errors.Join(err, a.close())
-		}
-	}
 	if c.Role == RoleWorker {
-		c.API.CheckInterval = 0 // receivers have the secrets
+		c.API.CheckInterval, c.Secrets, c.Loaded = 0, nil, false // receivers have the secrets
 	}
-	a.watch = subscriptions.NewWatch(c.API, c.Secrets, a.store, log)
 	receiver := handlers.NewReceiver(a.store, registry.Queue, a.relay.Wake, rejections, uses, log)
-	a.missed = newMissed(c, pollers, active, receiver, log)
-	a.public.serve(handlers.NewRouter(receiver, active, a.store.Ping, log), maxConnections, log)
+	a.intake = &intake{receiver: receiver, uses: uses, ready: a.store.Ping, log: log}
+	if c.Loaded {
+		a.intake.read = LoadConfig
+	}
+	if err := a.intake.use(c); err != nil {
+		return nil, errors.Join(err, a.close())
+	}
+	a.watch = subscriptions.NewWatch(c.API, a.intake.secrets, a.store, log)
+	a.missed = newMissed(c, pollers, a.intake.providers, receiver, log)
+	a.public.serve(a.intake, maxConnections, log)
 	a.admin.serve(handlers.NewAdmin(a.store, rejections, uses, a.watch.States, a.relay.Wake, c.AdminPassword, log), maxConnections, log)
 	return a, nil
 }
@@ -182,6 +184,7 @@ func (a *App) Run(ctx context.Context) error {
 		})
 	}
 	g.Go(func() error { return a.relay.Run(relayCtx) })
+	g.Go(func() error { return a.intake.Run(running) })
 	g.Go(func() error { return a.missed.Run(relayCtx) })
 	if a.worker != nil {
 		g.Go(func() error { return a.worker.Run(relayCtx) })

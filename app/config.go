@@ -40,6 +40,8 @@ type Config struct {
 	SecretPaths map[string]string `env:"-"`
 	// SecretsFile is where development secrets came from; empty otherwise.
 	SecretsFile string `env:"-"`
+	// Loaded says that LoadConfig has made it, and can read again what has changed.
+	Loaded bool `env:"-"`
 }
 
 // The values of Config.Env and Config.Role.

@@ -36,14 +36,14 @@ const (
 type missed struct {
 	config   Config
 	pollers  map[string]Poller
-	active   map[string]handlers.Provider
+	active   func() map[string]handlers.Provider
 	receiver *handlers.Receiver
 	log      *slog.Logger
 	now      func() time.Time
 	asked    map[string]time.Time // until when each provider was asked without an error
 }
 
-func newMissed(c Config, pollers map[string]Poller, active map[string]handlers.Provider, r *handlers.Receiver, log *slog.Logger) *missed {
+func newMissed(c Config, pollers map[string]Poller, active func() map[string]handlers.Provider, r *handlers.Receiver, log *slog.Logger) *missed {
 	return &missed{c, pollers, active, r, log, time.Now, map[string]time.Time{}}
 }
 
@@ -67,7 +67,7 @@ func (m *missed) Run(ctx context.Context) error {
 // round asks each provider that has a secret once.
 func (m *missed) round(ctx context.Context) {
 	for _, name := range slices.Sorted(maps.Keys(m.pollers)) {
-		p, on := m.active[name]
+		p, on := m.active()[name]
 		if !on {
 			continue
 		}

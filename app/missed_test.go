@@ -44,7 +44,7 @@ func TestMissedEventsArePolled(t *testing.T) {
 	wakes, noon := 0, time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 	queueOf := func(string, string, string) string { return models.DefaultQueue }
 	logger := slog.New(slog.NewTextHandler(&log, nil))
-	receiver := handlers.NewReceiver(store, queueOf, func() { wakes++ }, &handlers.Rejections{}, handlers.NewSecretUses(nil), logger)
+	receiver := handlers.NewReceiver(store, queueOf, func() { wakes++ }, &handlers.Rejections{}, &handlers.SecretUses{}, logger)
 
 	enrolled := func(id int) []byte {
 		return fmt.Appendf(nil, `{"event_id":"e%d","timestamp":"2026-03-02T10:00:00Z","data":{"event_type":"enrollment.completed","session_id":"s"}}`, id)
@@ -67,7 +67,7 @@ func TestMissedEventsArePolled(t *testing.T) {
 			t.Error("a provider without a secret was asked")
 			return nil, nil
 		},
-	}, active, receiver, logger)
+	}, func() map[string]handlers.Provider { return active }, receiver, logger)
 	for hour := range 3 {
 		m.now = func() time.Time { return noon.Add(time.Duration(hour) * time.Hour) }
 		m.round(t.Context())

@@ -11,7 +11,7 @@ import (
 )
 
 // SecretPlace is where a provider's secrets are kept: a variable in .env, or the file that its …_FILE names. A running server
-// has read them at its start.
+// reads them again and again.
 type SecretPlace struct {
 	Path     string
 	variable string // in Path; empty if all of Path is secrets

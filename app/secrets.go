@@ -25,6 +25,7 @@ func LoadConfig() (Config, error) {
 		return Config{}, err
 	}
 	c, err := ReadConfig(environ)
+	c.Loaded = true
 	if err != nil || len(c.Secrets) > 0 || c.Env != Development {
 		return c, err
 	}

@@ -39,7 +39,7 @@ func BenchmarkReceive(b *testing.B) {
 			log := slog.New(slog.DiscardHandler)
 			store := openStore(b, back.url(b))
 			queueOf := func(string, string, string) string { return models.DefaultQueue }
-			receiver := NewReceiver(store, queueOf, func() {}, &Rejections{}, NewSecretUses(nil), log)
+			receiver := NewReceiver(store, queueOf, func() {}, &Rejections{}, &SecretUses{}, log)
 			active := map[string]Provider{"trustgate": mustProvider(b, "trustgate", documented, trustGateSecret)}
 			benchmarkAt(b, NewRouter(receiver, active, store.Ping, log))
 		})

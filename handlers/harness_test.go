@@ -121,7 +121,7 @@ type reception struct {
 }
 
 func newReception(t testing.TB, s *models.Store, providers map[string]Provider) *reception {
-	r := &reception{t, s, providers, &Rejections{}, NewSecretUses(nil), &bytes.Buffer{}, &atomic.Int64{}, "", nil, &atomic.Int64{}}
+	r := &reception{t, s, providers, &Rejections{}, &SecretUses{}, &bytes.Buffer{}, &atomic.Int64{}, "", nil, &atomic.Int64{}}
 	log := slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	queueOf := func(provider, generation, eventType string) string {
 		if provider == "trustgate" && generation == "v2" && eventType == "case.created" {
@@ -131,10 +131,15 @@ func newReception(t testing.TB, s *models.Store, providers map[string]Provider) 
 	}
 	r.receiver = NewReceiver(s, queueOf, func() { r.wakes.Add(1) }, r.rejections, r.uses, log)
 	r.receiver.now = func() time.Time { return noon.Add(time.Duration(r.clock.Load())) }
-	server := httptest.NewServer(NewRouter(r.receiver, providers, s.Ping, log))
-	t.Cleanup(server.Close)
-	r.url = server.URL
+	r.serve(providers)
 	return r
+}
+
+// serve takes deliveries from the providers.
+func (r *reception) serve(providers map[string]Provider) {
+	server := httptest.NewServer(NewRouter(r.receiver, providers, r.store.Ping, r.receiver.log))
+	r.t.Cleanup(server.Close)
+	r.url = server.URL
 }
 
 // reply is what came back for a request.
@@ -223,7 +228,8 @@ type office struct {
 }
 
 func newOffice(t testing.TB, s *models.Store, password string) *office {
-	o := &office{t, s, &Rejections{}, NewSecretUses(map[string][]string{"trst": {trstSecret, "second"}}), &atomic.Int64{}, ""}
+	o := &office{t, s, &Rejections{}, &SecretUses{}, &atomic.Int64{}, ""}
+	o.uses.Set(map[string][]string{"trst": {trstSecret, "second"}})
 	server := httptest.NewServer(NewAdmin(s, o.rejections, o.uses, func() []SubscriptionState { return nil }, func() { o.wakes.Add(1) }, password, slog.New(slog.DiscardHandler)))
 	t.Cleanup(server.Close)
 	o.url = server.URL

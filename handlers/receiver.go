@@ -37,6 +37,7 @@ func NewReceiver(store *models.Store, queueOf func(provider, generation, eventTy
 
 // receive answers a delivery for one provider.
 func (r *Receiver) receive(name string, p Provider) gin.HandlerFunc {
+	uses := r.uses.all()[name] // of the secrets that p has, even when others take their place
 	return func(c *gin.Context) {
 		log := r.log.With("provider", name)
 		body, release, err := r.memory.read(c.Writer, c.Request)
@@ -52,7 +53,7 @@ func (r *Receiver) receive(name string, p Provider) gin.HandlerFunc {
 			r.reject(c, log, name, reason)
 			return
 		}
-		r.uses.verified(name, env.Secret, d.ReceivedAt)
+		verified(uses, env.Secret, d.ReceivedAt)
 		r.store200(c, log, r.event(name, d, env, err), env.Warning)
 	}
 }

@@ -9,7 +9,11 @@ import (
 
 // SecretUses remembers when a delivery was last verified with each active secret, since the start, in memory only. That is how
 // a rotation knows that the old secret is needed no more. The secrets themselves are not in it.
-type SecretUses struct{ providers map[string][]*secretUse }
+//
+// The zero value knows no secrets.
+type SecretUses struct {
+	providers atomic.Pointer[map[string][]*secretUse]
+}
 
 type secretUse struct {
 	fingerprint string
@@ -22,20 +26,38 @@ type SecretUse struct {
 	LastVerifiedAt models.Time `json:"last_verified_at"`
 }
 
-// NewSecretUses returns the memory of these secrets, by provider, in the order that NewProvider is given.
-func NewSecretUses(secrets map[string][]string) *SecretUses {
-	u := &SecretUses{map[string][]*secretUse{}}
-	for provider, active := range secrets {
-		for _, s := range active {
-			u.providers[provider] = append(u.providers[provider], &secretUse{fingerprint: Fingerprint(s)})
+// Set says which secrets are active, by provider, in the order that NewProvider is given. What is known of those that were active
+// before stays. It is called before the router is made that verifies with them, and by one goroutine at a time.
+func (u *SecretUses) Set(secrets map[string][]string) {
+	known := map[[2]string]*secretUse{}
+	for provider, uses := range u.all() {
+		for _, use := range uses {
+			known[[2]string{provider, use.fingerprint}] = use
 		}
 	}
-	return u
+	providers := map[string][]*secretUse{}
+	for provider, active := range secrets {
+		for _, s := range active {
+			use := known[[2]string{provider, Fingerprint(s)}]
+			if use == nil {
+				use = &secretUse{fingerprint: Fingerprint(s)}
+			}
+			providers[provider] = append(providers[provider], use)
+		}
+	}
+	u.providers.Store(&providers)
 }
 
-// verified notes a delivery. It takes no lock: each delivery passes here.
-func (u *SecretUses) verified(provider string, secret int, at time.Time) {
-	if uses := u.providers[provider]; secret < len(uses) {
+func (u *SecretUses) all() map[string][]*secretUse {
+	if providers := u.providers.Load(); providers != nil {
+		return *providers
+	}
+	return nil
+}
+
+// verified notes a delivery that the provider's secret of this index has verified. It takes no lock: each delivery passes here.
+func verified(uses []*secretUse, secret int, at time.Time) {
+	if secret < len(uses) {
 		uses[secret].last.Store(at.UnixMicro())
 	}
 }
@@ -43,7 +65,7 @@ func (u *SecretUses) verified(provider string, secret int, at time.Time) {
 // List returns the secrets of each provider in their order.
 func (u *SecretUses) List() map[string][]SecretUse {
 	all := map[string][]SecretUse{}
-	for provider, uses := range u.providers {
+	for provider, uses := range u.all() {
 		for _, use := range uses {
 			x := SecretUse{Fingerprint: use.fingerprint}
 			if last := use.last.Load(); last != 0 {

@@ -64,7 +64,7 @@ func (r *registered) subscribe(ctx context.Context, c app.Config, providers []cr
 		fmt.Fprintf(r.w, "subscribed to %s: %s\n", p.Name(), made.subscription.ID)
 	}
 	if slices.ContainsFunc(r.made, func(m registration) bool { return m.place != "" }) {
-		fmt.Fprintln(r.w, "restart the server: it reads the new secrets when it starts")
+		fmt.Fprintln(r.w, "a server running in this folder takes over the new secrets within seconds; restart any other")
 	}
 	return nil
 }

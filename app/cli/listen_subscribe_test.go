@@ -43,7 +43,7 @@ func TestListenSubscribes(t *testing.T) {
 	if r.code != exitOK {
 		t.Errorf("exit code %d: %s", r.code, r.stderr)
 	}
-	for _, said := range []string{"restart the server", "no longer subscribed to trustist", "no longer subscribed to trst", "still subscribed to trustgate: "} {
+	for _, said := range []string{"takes over the new secrets within seconds", "no longer subscribed to trustist", "no longer subscribed to trst", "still subscribed to trustgate: "} {
 		if !strings.Contains(r.stderr, said) {
 			t.Errorf("it did not say %q:\n%s", said, r.stderr)
 		}

@@ -32,7 +32,7 @@ func newSubscriptionsCreate() *cobra.Command {
 ones that are there. TrustGate and TRST make the secret, and show it only once. For Trustist, where it is the end of the path,
 and for Legal Talent it is the newest one we have, or a new random one.
 
-A running server reads its secrets at start: restart it.`,
+A server running in this folder takes over the secret within seconds; restart any other.`,
 		Example: `  go run . subscriptions create trst --url https://example.ngrok.app
   go run . subscriptions create trustist --events onboard.session.completed
   go run . subscriptions create trustgate --name staging`,
@@ -209,8 +209,8 @@ func (m created) notes(w io.Writer, c app.Config) {
 		return
 	}
 	paint := newPainter(w)
-	fmt.Fprintln(w, paint.paint(yellow, "Restart the server: it reads its secrets at start."))
+	fmt.Fprintln(w, paint.paint(yellow, "A server running in this folder takes it over within seconds; restart any other."))
 	if c.SecretsFile != "" {
-		fmt.Fprintf(w, "From then on %s, made for development, counts no more: providers without a secret of their own are off.\n", c.SecretsFile)
+		fmt.Fprintf(w, "From now on %s, made for development, counts no more: providers without a secret of their own are off.\n", c.SecretsFile)
 	}
 }

@@ -30,10 +30,11 @@ func newSubscriptionsRotate() *cobra.Command {
 		Long: `Replaces a secret in two steps.
 
 The first makes a second webhook with a secret of its own, at Trustist with another path token; Legal Talent, which has only one
-webhook, is sent a new secret. Old and new are saved side by side, both active: restart the server.
+webhook, is sent a new secret. Old and new are saved side by side, both active: a server running in this folder takes the new one
+over within seconds, any other must be restarted.
 
-The second, --finish, asks the running server whether a delivery was verified with the new secret since that restart. Then it
-deletes the webhook <id>, the old one, where the provider documents that, and takes its secret out: restart the server again.`,
+The second, --finish, asks the running server whether a delivery was verified with the new secret. Then it deletes the webhook <id>,
+the old one, where the provider documents that, and takes its secret out.`,
 		Example: `  go run . subscriptions rotate trst
   go run . subscriptions rotate trst webhook_abc123 --finish`,
 		Args: cobra.RangeArgs(1, 2),
@@ -161,7 +162,7 @@ func (r *rotation) end(ctx context.Context, w io.Writer, c app.Config, p creatin
 	if _, lists := p.(subscriptions.Lister); !able && !lists {
 		fmt.Fprintf(w, "How to delete webhooks by its API is not documented: delete the old one now; %s.\n", p.Instead(subscriptions.DeleteOperation))
 	}
-	fmt.Fprintln(w, newPainter(w).paint(yellow, "Restart the server: until then it accepts the old secret."))
+	fmt.Fprintln(w, newPainter(w).paint(yellow, "A server running in this folder forgets it within seconds; restart any other."))
 	return nil
 }
 
@@ -232,7 +233,7 @@ func verifiedWith(ctx context.Context, admin *adminClient, provider, fingerprint
 			return nil
 		}
 	}
-	return fmt.Errorf("the running server does not know the new secret %s of %s: restart it", fingerprint, provider)
+	return fmt.Errorf("the running server does not know the new secret %s of %s: running in this folder it takes it over within seconds, elsewhere restart it", fingerprint, provider)
 }
 
 // gone reports whether what was to be deleted is not there.

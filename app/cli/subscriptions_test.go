@@ -54,8 +54,8 @@ func TestSubscriptionsHelp(t *testing.T) {
 func TestSubscriptionsCreate(t *testing.T) {
 	d := newProvidersDouble(t)
 	write(t, ".env", "# mine\nLOG_LEVEL=warn\nTRST_WEBHOOK_SECRET=\n")
-	const restart = "Restart the server: it reads its secrets at start.\n"
-	const dev = "From then on data/secrets.env, made for development, counts no more: providers without a secret of their own are off.\n"
+	const restart = "A server running in this folder takes it over within seconds; restart any other.\n"
+	const dev = "From now on data/secrets.env, made for development, counts no more: providers without a secret of their own are off.\n"
 	prints(t, "created  trst webhook_1\n  url      https://app.example/webhooks/trst\n  state    active\n  secret   saved as TRST_WEBHOOK_SECRET in .env\n"+
 		restart+dev, "subscriptions", "create", "trst")
 	prints(t, "created  trustgate webhook_1\n  url      https://b.example/webhooks/trustgate\n  state    active\n  secret   saved as TRUSTGATE_WEBHOOK_SECRET in .env\n"+

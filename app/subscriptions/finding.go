@@ -88,7 +88,7 @@ func (w *Watch) judge(ctx context.Context, p Provider, s Subscription) finding {
 		return problem(inactive, recreate, "it is disabled after %d failures in a row: nothing is sent to us", failures)
 	case s.Inactive():
 		return problem(inactive, recreate, "it is not active: nothing is sent to us")
-	case s.Token() != "" && !slices.Contains(w.secrets[p.Name()], s.Token()):
+	case s.Token() != "" && !slices.Contains(w.secrets()[p.Name()], s.Token()):
 		return problem(stranger, recreate, "its path token is none of ours: all it sends is refused")
 	case failures > 0:
 		return problem(faltering, "", "%d deliveries in a row failed: the log and GET /api/rejections say why", failures)

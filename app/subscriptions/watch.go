@@ -22,7 +22,7 @@ type Inbox interface {
 type Watch struct {
 	providers []Provider
 	public    string
-	secrets   map[string][]string
+	secrets   func() map[string][]string
 	interval  time.Duration
 	inbox     Inbox
 	log       *slog.Logger
@@ -37,9 +37,9 @@ type Watch struct {
 // subject is what a finding is about: a webhook or, without ID, the provider.
 type subject struct{ provider, id string }
 
-// NewWatch watches the providers that have credentials; the secrets are those that are active. With an interval of 0 it does
+// NewWatch watches the providers that have credentials; secrets returns those that are active. With an interval of 0 it does
 // nothing.
-func NewWatch(c Config, secrets map[string][]string, inbox Inbox, log *slog.Logger) *Watch {
+func NewWatch(c Config, secrets func() map[string][]string, inbox Inbox, log *slog.Logger) *Watch {
 	w := &Watch{
 		public: c.PublicURL, secrets: secrets, interval: c.CheckInterval, inbox: inbox, log: log, now: time.Now,
 		told: map[subject]kind{},

@@ -44,7 +44,7 @@ func watch(t *testing.T, d *double, name string, i inbox) watched {
 	log := &strings.Builder{}
 	c := d.config()
 	c.PublicURL, c.CheckInterval = "https://yourapp.com", time.Hour
-	w := NewWatch(c, map[string][]string{"trustist": {"tok"}}, i, slog.New(slog.NewTextHandler(log, nil)))
+	w := NewWatch(c, func() map[string][]string { return map[string][]string{"trustist": {"tok"}} }, i, slog.New(slog.NewTextHandler(log, nil)))
 	for _, p := range w.providers {
 		if p.Name() == name {
 			w.providers = []Provider{p}
