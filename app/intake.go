@@ -86,7 +86,7 @@ func (in *intake) reread() {
 		in.told = ""
 	case err.Error() != in.told:
 		in.told = err.Error()
-		in.log.Warn("secrets have not changed: those of before stay active", "err", err)
+		in.log.Warn("secrets cannot be taken over; those of before stay active", "err", err)
 	}
 }
 
