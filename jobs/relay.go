@@ -21,9 +21,11 @@ const (
 	window = 100
 	// tasksPerBatch is how many tasks a batch of offers becomes, and how many of them are on their way to Redis at once.
 	tasksPerBatch = 8
-	// offerBatch is how many events one statement offers. While deliveries crowd in, it is also what each poll offers: the
-	// acknowledgements come first, and the work goes on at some hundred events a second.
+	// offerBatch is how many events one statement offers.
 	offerBatch = 100
+	// crowdPause is how long the relay rests after a batch of each queue while deliveries crowd in: the acknowledgements come first,
+	// and the work goes on at up to a thousand events a second and queue.
+	crowdPause = 100 * time.Millisecond
 	// relayPoll is how often the relay looks when nobody wakes it: for retries, and for what other processes received.
 	relayPoll = 200 * time.Millisecond
 	// recallEvery is how often the relay looks for events that a clock which was ahead has put off.
@@ -89,14 +91,17 @@ func (r *Relay) Run(ctx context.Context) error {
 			r.log.Info("relay offers events again")
 			down = false
 		}
-		woken := r.woken
-		if r.store.Crowded() {
-			woken = nil // they would wake it all the time
-		} else if more {
+		if r.store.Crowded() { // they would wake it all the time
+			if !pause(ctx, crowdPause) {
+				return nil
+			}
+			continue
+		}
+		if more {
 			continue
 		}
 		select {
-		case <-woken:
+		case <-r.woken:
 		case <-poll.C:
 		case <-ctx.Done():
 			return nil
