@@ -65,6 +65,9 @@ Exit codes: 0 valid, 1 not valid, 2 the command line, the request or the configu
 }
 
 func (v *verify) run(cmd *cobra.Command, _ []string) error {
+	if known := handlers.ProviderNames(); v.provider != "" && !slices.Contains(known, v.provider) {
+		return usageError{fmt.Errorf("unknown provider %q: want %s", v.provider, strings.Join(known, ", "))}
+	}
 	at, err := v.time()
 	if err != nil {
 		return err
@@ -110,9 +113,7 @@ func (v *verify) time() (time.Time, error) {
 // route returns the provider that a request is for, and the token in its path.
 func (v *verify) route(r diagnosis.Request) (provider, token string, err error) {
 	provider, token = diagnosis.Route(r.Path)
-	switch known := handlers.ProviderNames(); {
-	case v.provider != "" && !slices.Contains(known, v.provider):
-		return "", "", usageError{fmt.Errorf("unknown provider %q: want %s", v.provider, strings.Join(known, ", "))}
+	switch {
 	case v.provider != "":
 		provider = v.provider
 	case provider == "":
