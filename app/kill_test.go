@@ -125,7 +125,7 @@ func newSiege(t *testing.T, path string, stories []scenario.Delivery, strikes in
 
 // launch adds a process of that role, and the ways to hurt it.
 func (s *siege) launch(role string) {
-	addr, admin := freeAddress(s.t), freeAddress(s.t)
+	addr, admin := testservers.FreeAddress(s.t), testservers.FreeAddress(s.t)
 	p := launch(s.t, s.path, role, environment(s.back, addr, admin, "ROLE="+role)...)
 	s.programs = append(s.programs, p)
 	if role != "worker" {

@@ -2,7 +2,6 @@ package app_test
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -128,17 +127,4 @@ func environment(b backend, addr, admin string, settings ...string) []string {
 		environ = append(environ, app.SecretName(name)+"="+secret)
 	}
 	return append(environ, settings...)
-}
-
-// freeAddress is one on which nothing listens. A process that is killed and started again needs one that stays the same.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return l.Addr().String()
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/tidwall/gjson"
 
+	"example.com/identity-webhooks/app/testservers"
 	"example.com/identity-webhooks/models"
 )
 
@@ -19,7 +20,7 @@ func TestWorkerKilledInTransaction(t *testing.T) {
 	t.Parallel()
 	b := backend{databaseURL: newPostgresURL(t)}
 	path := build(t)
-	addr, admin := freeAddress(t), freeAddress(t)
+	addr, admin := testservers.FreeAddress(t), testservers.FreeAddress(t)
 	doomed := launch(t, path, "doomed", environment(b, addr, admin)...)
 	r := remote(t, addr, admin)
 	applicant := uuid.NewString()

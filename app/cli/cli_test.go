@@ -5,7 +5,6 @@ import (
 	"context"
 	"io/fs"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -136,17 +135,4 @@ func serverHere(t *testing.T) *adminClient {
 	t.Setenv("ADMIN_ADDR", a.AdminAddr())
 	c.AdminAddr = a.AdminAddr()
 	return newAdminClient(c)
-}
-
-// nowhere returns an address that nobody listens on.
-func nowhere(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return l.Addr().String()
 }

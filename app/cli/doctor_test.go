@@ -13,12 +13,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/identity-webhooks/app"
+	"example.com/identity-webhooks/app/testservers"
 )
 
 // diagnose runs doctor and returns the checks of some names, and the exit code.
 func diagnose(t *testing.T, names string, args ...string) (found []string, code int) {
 	t.Helper()
-	r := execute(t, append([]string{"doctor", "--json", "--ngrok-api", "http://" + nowhere(t)}, args...)...)
+	r := execute(t, append([]string{"doctor", "--json", "--ngrok-api", "http://" + testservers.FreeAddress(t)}, args...)...)
 	for line := range strings.Lines(r.stdout) {
 		var c app.Check
 		if err := json.Unmarshal([]byte(line), &c); err != nil {
@@ -46,7 +47,7 @@ func TestDoctorTable(t *testing.T) {
 	server(t)
 	t.Setenv("PUBLIC_URL", "http://example.com")
 	fill(t)
-	out := succeed(t, "doctor", "--ngrok-api", "http://"+nowhere(t))
+	out := succeed(t, "doctor", "--ngrok-api", "http://"+testservers.FreeAddress(t))
 	for _, m := range machine {
 		out = m.found.ReplaceAllString(out, m.put)
 	}
@@ -55,7 +56,7 @@ func TestDoctorTable(t *testing.T) {
 
 func TestDoctorServer(t *testing.T) {
 	isolate(t)
-	addr, adminAddr := nowhere(t), nowhere(t)
+	addr, adminAddr := testservers.FreeAddress(t), testservers.FreeAddress(t)
 	t.Setenv("ADDR", addr)
 	t.Setenv("ADMIN_ADDR", adminAddr)
 	want := func(code int, lines ...string) {
@@ -92,9 +93,9 @@ func TestDoctorServer(t *testing.T) {
 
 func TestDoctorWayIn(t *testing.T) {
 	isolate(t)
-	addr := nowhere(t)
+	addr := testservers.FreeAddress(t)
 	t.Setenv("ADDR", addr)
-	t.Setenv("ADMIN_ADDR", nowhere(t))
+	t.Setenv("ADMIN_ADDR", testservers.FreeAddress(t))
 	_, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		t.Fatal(err)
@@ -128,7 +129,7 @@ func TestDoctorConfiguration(t *testing.T) {
 	isolate(t)
 	t.Setenv("ADDR", "8080")
 	t.Setenv("LOG_LEVEL", "loud")
-	t.Setenv("ADMIN_ADDR", nowhere(t))
+	t.Setenv("ADMIN_ADDR", testservers.FreeAddress(t))
 	got, code := diagnose(t, "configuration ADDR database")
 	want := []string{
 		`problem LOG_LEVEL is "loud": want debug, info, warn, error`, `problem ADDR is "8080": want host:port or :port`,

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"example.com/identity-webhooks/app/testservers"
 	"example.com/identity-webhooks/models"
 )
 
@@ -159,7 +160,7 @@ func TestEventsProblems(t *testing.T) {
 
 func TestAdminAPIProblems(t *testing.T) {
 	isolate(t)
-	addr := nowhere(t)
+	addr := testservers.FreeAddress(t)
 	t.Setenv("ADMIN_ADDR", addr)
 	failsWith(t, "ask the admin API: dial tcp "+addr+": connect: connection refused (is the server running? start it with: go run .)", "events")
 	s := api(t, "canary", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) })

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"example.com/identity-webhooks/app"
+	"example.com/identity-webhooks/app/testservers"
 )
 
 // ngrokAPI is a double of the agent's local API. Each tunnel is its public URL and where it leads.
@@ -89,7 +90,7 @@ func TestListenStartsNgrok(t *testing.T) {
 	called := filepath.Join(t.TempDir(), "called")
 	sleep := "exec /bin/sleep 600\n"
 	ngrokScript(t, `echo "$$ $*" > `+called+".new\n/bin/mv "+called+".new "+called+"\n"+sleep)
-	api := "http://" + nowhere(t)
+	api := "http://" + testservers.FreeAddress(t)
 	l := launch(t, "listen", "--ngrok", "--ngrok-api", api)
 	var text []byte
 	until(t, func() (found bool) {
@@ -148,7 +149,7 @@ func TestListenNgrokProblems(t *testing.T) {
 	server(t)
 	_, port, _ := strings.Cut(os.Getenv("ADDR"), ":")
 	ngrokScript(t, "")
-	gone := "http://" + nowhere(t)
+	gone := "http://" + testservers.FreeAddress(t)
 	failsWith(t, "no ngrok agent runs, and ngrok is not installed: https://ngrok.com/download says how, then: ngrok config add-authtoken <yours>",
 		"listen", "--ngrok", "--ngrok-api", gone)
 	ngrokScript(t, "echo 'ERROR:  authentication failed ERR_NGROK_4018'\nexit 1\n")
@@ -161,7 +162,7 @@ func TestListenNgrokProblems(t *testing.T) {
 	t.Cleanup(page.Close)
 	failsWith(t, page.URL+" answers 404 Not Found, and not as an ngrok agent does", "listen", "--ngrok", "--ngrok-api", page.URL)
 	failsWith(t, "--ngrok-api, --print-secret and --subscribe are for --ngrok", "listen", "--print-secret")
-	addr := nowhere(t)
+	addr := testservers.FreeAddress(t)
 	t.Setenv("ADMIN_ADDR", addr)
 	failsWith(t, "ask the admin API: dial tcp "+addr+": connect: connection refused (is the server running? start it with: go run .)",
 		"listen", "--ngrok", "--ngrok-api", page.URL)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"example.com/identity-webhooks/app"
+	"example.com/identity-webhooks/app/testservers"
 	"example.com/identity-webhooks/handlers"
 	"example.com/identity-webhooks/models"
 )
@@ -195,7 +196,7 @@ func TestResendToProblems(t *testing.T) {
 	if got := succeed(t, "resend", "--provider", "trst", "--status", "processed", "--to", base, "--dry-run"); got != "1 event would be sent to "+base+"/webhooks/\n" {
 		t.Errorf("got %q", got)
 	}
-	addr := nowhere(t)
+	addr := testservers.FreeAddress(t)
 	want := []string{
 		"send to http://" + addr + "/webhooks/trst: dial tcp " + addr + ": connect: connection refused", "ended after 0 of 1 events",
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
 
+	"example.com/identity-webhooks/app/testservers"
 	"example.com/identity-webhooks/handlers"
 )
 
@@ -188,7 +189,7 @@ trustist  webhook_1  inactive  5         onboard.session.completed,onboard.sessi
 	prints(t, "{\n  \"subscriptions\": []\n}\n", "subscriptions", "list", "legaltalent", "--json")
 	failsWith(t, "trustgate does not document how to list webhooks by its API: see the webhooks in its dashboard", "subscriptions", "list", "trustgate")
 
-	t.Setenv("LEGALTALENT_API_URL", "http://"+nowhere(t))
+	t.Setenv("LEGALTALENT_API_URL", "http://"+testservers.FreeAddress(t))
 	r := execute(t, "subscriptions", "list")
 	if r.code != exitError || strings.Count(r.stdout, "\n") != 4 || !strings.HasPrefix(r.stderr, "error: legaltalent get tenant: cannot reach 127.0.0.1:") {
 		t.Errorf("one that fails hides the others: %+v", r)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"example.com/identity-webhooks/app/scenario"
+	"example.com/identity-webhooks/app/testservers"
 	"example.com/identity-webhooks/handlers"
 )
 
@@ -87,7 +88,7 @@ func TestTriggerDup(t *testing.T) {
 // TestTriggerDupAcceptedTwice: a server that takes a repeat for another event is found out.
 func TestTriggerDupAcceptedTwice(t *testing.T) {
 	isolate(t)
-	t.Setenv("ADMIN_ADDR", nowhere(t))
+	t.Setenv("ADMIN_ADDR", testservers.FreeAddress(t))
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if _, err := w.Write([]byte(`{"status":"accepted"}`)); err != nil {
 			t.Errorf("answer: %v", err)

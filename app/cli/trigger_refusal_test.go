@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/tidwall/gjson"
+
+	"example.com/identity-webhooks/app/testservers"
 )
 
 // TestTriggerIsRefused: the refusal is the success, and the server says why.
@@ -42,7 +44,7 @@ func TestTriggerStaleWithoutEffect(t *testing.T) {
 // TestTriggerIsNotRefused: a server that accepts what it must not is found out.
 func TestTriggerIsNotRefused(t *testing.T) {
 	isolate(t)
-	t.Setenv("ADMIN_ADDR", nowhere(t))
+	t.Setenv("ADMIN_ADDR", testservers.FreeAddress(t))
 	base, _ := recorder(t, http.StatusOK, `{"status":"accepted"}`)
 	failsWith(t, base+`/webhooks/trustgate answers 200 OK {"status":"accepted"}: it must not accept this delivery`,
 		"trigger", "trustgate/test.ping", "--bad-signature", "--url", base)

@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/tidwall/gjson"
+
+	"example.com/identity-webhooks/app/testservers"
 )
 
 func TestAssign(t *testing.T) {
@@ -95,7 +97,7 @@ func TestTriggerSet(t *testing.T) {
 // TestTriggerSetInFile: a file's ID and times are not renewed, and its values are not written in another way.
 func TestTriggerSetInFile(t *testing.T) {
 	isolate(t)
-	t.Setenv("ADMIN_ADDR", nowhere(t))
+	t.Setenv("ADMIN_ADDR", testservers.FreeAddress(t))
 	base, last := recorder(t, http.StatusOK, "{}")
 	if err := os.WriteFile("body.json", []byte("{ \"event_id\":\"e\",\n \"timestamp\": \"2026-01-02T03:04:05Z\", \"n\": 1.0e2 }\n"), 0o600); err != nil {
 		t.Fatal(err)

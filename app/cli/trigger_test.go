@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"example.com/identity-webhooks/app"
+	"example.com/identity-webhooks/app/testservers"
 	"example.com/identity-webhooks/models"
 )
 
@@ -117,7 +118,7 @@ func recorder(t *testing.T, status int, answer string) (base string, last *recor
 // TestTriggerFile: the bytes are sent as they are, signed with the secret that is given.
 func TestTriggerFile(t *testing.T) {
 	isolate(t)
-	t.Setenv("ADMIN_ADDR", nowhere(t))
+	t.Setenv("ADMIN_ADDR", testservers.FreeAddress(t))
 	base, last := recorder(t, http.StatusOK, "{}")
 	body := []byte("{ \"event_id\" : \"e\\u0031\",\r\n\t\"event_type\":\"x\", \"timestamp\":\"2026-01-02T03:04:05Z\",\"n\":1.0e2,\"n\":2 }\n\n")
 	if err := os.WriteFile("body.json", body, 0o600); err != nil {
@@ -158,7 +159,7 @@ func TestTriggerFileProblems(t *testing.T) {
 
 func TestTriggerURL(t *testing.T) {
 	isolate(t)
-	t.Setenv("ADMIN_ADDR", nowhere(t))
+	t.Setenv("ADMIN_ADDR", testservers.FreeAddress(t))
 	base, last := recorder(t, http.StatusOK, "{}")
 	for suffix, want := range map[string]string{
 		"":                    "/webhooks/trst",
@@ -214,7 +215,7 @@ func TestTriggerOtherAnswers(t *testing.T) {
 // TestTriggerWithoutServer: the error says what to do, and keeps the secret that is part of Trustist's URL.
 func TestTriggerWithoutServer(t *testing.T) {
 	isolate(t)
-	addr := nowhere(t)
+	addr := testservers.FreeAddress(t)
 	t.Setenv("ADDR", addr)
 	t.Setenv("TRUSTIST_WEBHOOK_SECRET", "canary")
 	failsWith(t, "send to http://"+addr+"/webhooks/trustist: dial tcp "+addr+": connect: connection refused (is the server running? start it with: go run .)",
@@ -226,7 +227,7 @@ func TestTriggerEscapesToken(t *testing.T) {
 	const token = "to ken?%41/+="
 	isolate(t)
 	t.Setenv("TRUSTIST_WEBHOOK_SECRET", token)
-	t.Setenv("ADMIN_ADDR", nowhere(t))
+	t.Setenv("ADMIN_ADDR", testservers.FreeAddress(t))
 	base, last := recorder(t, http.StatusOK, "{}")
 	succeed(t, "trigger", "trustist/payment.created", "--url", base)
 	if got, err := url.PathUnescape(strings.TrimPrefix(last.path, "/webhooks/trustist/")); err != nil || got != token {

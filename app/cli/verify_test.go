@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/identity-webhooks/app/diagnosis"
+	"example.com/identity-webhooks/app/testservers"
 )
 
 // The MAC was made with:
@@ -121,7 +122,7 @@ func TestVerifyOtherSecret(t *testing.T) {
 // TestVerifyTrigger: what trigger sends is valid, with the secrets made for development.
 func TestVerifyTrigger(t *testing.T) {
 	isolate(t)
-	t.Setenv("ADMIN_ADDR", nowhere(t))
+	t.Setenv("ADMIN_ADDR", testservers.FreeAddress(t))
 	base, last := recorder(t, 200, "{}")
 	for _, name := range []string{"trustgate/applicant.reviewed", "trst/webhook.test", "legaltalent/kyc.session.approved", "trustist/payment.created"} {
 		succeed(t, "trigger", name, "--url", base)

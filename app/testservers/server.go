@@ -70,6 +70,17 @@ func startOnFreePort(start func(port int) error) error {
 	return errors.New("start a server: every port is taken")
 }
 
+// FreeAddress returns a loopback address on which nothing listens, and which no client connection is given meanwhile: for a program
+// that is killed and started again, or for one that must not be there.
+func FreeAddress(t testing.TB) string {
+	t.Helper()
+	port, err := freePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return address(port)
+}
+
 // freePort returns a loopback port that nobody listens on. It is below those that systems hand out to clients (from 32768 on
 // Linux, 49152 on macOS), so that no connection takes it while its server is down.
 func freePort() (int, error) {
