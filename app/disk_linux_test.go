@@ -71,7 +71,7 @@ func smallDisk(t *testing.T, bytes int) string {
 	t.Helper()
 	dir := t.TempDir()
 	err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+strconv.Itoa(bytes))
-	if errors.Is(err, syscall.EPERM) {
+	if errors.Is(err, syscall.EPERM) && os.Getenv("REQUIRE_SERVERS") != "1" {
 		t.Skip("needs the right to mount a file system: run it as root")
 	}
 	if err != nil {

@@ -2,7 +2,6 @@ package bench
 
 import (
 	"encoding/json"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -127,19 +126,5 @@ func TestProblem(t *testing.T) {
 	}
 	if err := (Report{Interrupted: true, Waiting: 1}).Problem(); err != nil {
 		t.Errorf("interrupted: got %v", err)
-	}
-}
-
-func TestUsage(t *testing.T) {
-	t.Parallel()
-	if _, err := os.Stat("/proc/self/status"); err != nil {
-		t.Skip("there is no /proc here, and nothing is known")
-	}
-	u, known := usageOf(os.Getpid())
-	if !known || u.peakBytes < 1<<20 || u.peakBytes > 1<<34 {
-		t.Errorf("this process takes %+v, known is %t", u, known)
-	}
-	if _, known := usageOf(-1); known {
-		t.Error("something is known of a process that cannot be")
 	}
 }

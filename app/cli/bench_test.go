@@ -2,14 +2,9 @@ package cli
 
 import (
 	"encoding/json"
-	"encoding/pem"
 	"io/fs"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -170,25 +165,6 @@ func TestBenchInterrupted(t *testing.T) {
 	if err != nil || len(left) > 0 {
 		t.Errorf("a server was started: %v, %v", left, err)
 	}
-}
-
-// TestBenchThroughProxy sends to where others reach the server: by HTTPS, through a proxy.
-func TestBenchThroughProxy(t *testing.T) {
-	t.Parallel()
-	if runtime.GOOS != "linux" {
-		t.Skip("elsewhere SSL_CERT_FILE does not say whom Go trusts")
-	}
-	dir := t.TempDir()
-	_, addr, admin := serving(t, dir)
-	proxy := httptest.NewTLSServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
-		r.SetURL(&url.URL{Scheme: "http", Host: addr})
-	}})
-	t.Cleanup(proxy.Close)
-	ca := filepath.Join(dir, "ca.pem")
-	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: proxy.Certificate().Raw}), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	benched(t, run(t, dir, []string{"SSL_CERT_FILE=" + ca}, append(short, "--url", proxy.URL, "--admin", admin, "--providers", "trustist,trst")...))
 }
 
 // TestBenchOfAnotherServer: what one server acknowledges, the admin API of another does not know.

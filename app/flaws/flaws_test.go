@@ -161,9 +161,6 @@ var flaws = map[string]flaw{
 // TestFlawCorpus breaks the program in each of these ways and wants its test to fail.
 func TestFlawCorpus(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("it builds the program once for each flaw")
-	}
 	for name, f := range flaws {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
