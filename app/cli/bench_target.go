@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,12 +17,11 @@ import (
 
 // running prepares for the server at --url.
 func (b *benchmark) running(o *bench.Options) error {
-	u, err := url.Parse(b.url)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return fmt.Errorf("--url is %q: want http://host or https://host", b.url)
+	u, err := serverAt("url", b.url)
+	if err != nil {
+		return err
 	}
-	u.Path, _, _ = strings.Cut(u.Path, "/webhooks")
-	o.URL = strings.TrimSuffix(u.String(), "/")
+	o.URL = u.String()
 	c, err := loadConfig()
 	if err != nil {
 		return err

@@ -48,14 +48,24 @@ func withoutURL(err error) error {
 	return err
 }
 
-// webhooksAt is what the paths of all webhooks begin with at a server that a flag names.
-func webhooksAt(flag, server string) (string, error) {
+// serverAt is the server that a flag names, by its URL without a slash at the end, or by that of its webhooks.
+func serverAt(flag, server string) (*url.URL, error) {
 	u, err := url.Parse(server)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return "", usageError{fmt.Errorf("--%s is %q: want http://host or https://host", flag, server)}
+		return nil, usageError{fmt.Errorf("--%s is %q: want http://host or https://host", flag, server)}
 	}
 	u.Path, _, _ = strings.Cut(u.Path, "/webhooks")
-	return strings.TrimSuffix(u.String(), "/") + "/webhooks/", nil
+	u.Path = strings.TrimSuffix(u.Path, "/")
+	return u, nil
+}
+
+// webhooksAt is what the paths of all webhooks begin with at a server that a flag names.
+func webhooksAt(flag, server string) (string, error) {
+	u, err := serverAt(flag, server)
+	if err != nil {
+		return "", err
+	}
+	return u.String() + "/webhooks/", nil
 }
 
 // signer returns a provider with the secret to sign with: the given one or, where that is empty, the configured one.

@@ -36,12 +36,7 @@ func (t *trigger) base(c app.Config) (string, error) {
 	if t.url == "" {
 		return "http://" + reachable(c.Addr) + "/webhooks/", nil
 	}
-	u, err := url.Parse(t.url)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return "", usageError{fmt.Errorf("--url is %q: want http://host or https://host", t.url)}
-	}
-	u.Path, _, _ = strings.Cut(u.Path, "/webhooks")
-	return strings.TrimSuffix(u.String(), "/") + "/webhooks/", nil
+	return webhooksAt("url", t.url)
 }
 
 // provider returns a provider with the secret to sign with.
@@ -49,15 +44,7 @@ func (p *player) provider(name string) (handlers.Provider, error) {
 	if !slices.Contains(handlers.ProviderNames(), name) {
 		return nil, usageError{fmt.Errorf("unknown provider %q: want %s", name, strings.Join(handlers.ProviderNames(), ", "))}
 	}
-	secrets := p.config.Secrets[name]
-	if p.secret != "" {
-		secrets = []string{p.secret}
-	}
-	signer, err := handlers.NewProvider(name, secrets, p.config.Settings())
-	if err != nil {
-		return nil, fmt.Errorf("%w: set %s or --secret", err, app.SecretName(name))
-	}
-	return signer, nil
+	return signer(p.config, name, p.secret)
 }
 
 // sendAll sends the messages, in a random order if that is asked for.
