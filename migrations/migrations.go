@@ -10,26 +10,37 @@ import (
 
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/database"
-	"github.com/pressly/goose/v3/lock"
 )
 
 //go:embed sqlite/*.sql postgres/*.sql
 var files embed.FS
 
-// Up applies what db still lacks and returns the names of the files it applied. The dialect is "sqlite" or "postgres".
+// lockID is the key of the advisory lock that Up holds on Postgres: any fixed number that no other program uses.
+const lockID = 4_812_730_955
+
+// Up applies the migrations that db lacks and returns the names of their files. The dialect is "sqlite" or "postgres".
 //
-// Many processes may call Up at once. On Postgres they queue for a session lock, which needs a direct connection (not
-// PgBouncer in transaction mode); on SQLite models.Open has made sure that there is only one process.
-func Up(ctx context.Context, db *sql.DB, dialect string) ([]string, error) {
+// Many processes may call Up at once. On Postgres they wait for each other: a transaction holds the lock while another connection
+// migrates, which works through PgBouncer as well. On SQLite models.Open has made sure that there is only one process.
+func Up(ctx context.Context, db *sql.DB, dialect string) (applied []string, err error) {
 	p, err := provider(db, dialect)
 	if err != nil {
 		return nil, err
+	}
+	if dialect == "postgres" {
+		lock, err := db.BeginTx(ctx, nil)
+		if err != nil {
+			return nil, fmt.Errorf("lock migrations: %w", err)
+		}
+		defer lock.Rollback() //nolint:errcheck // it has changed nothing
+		if _, err := lock.ExecContext(ctx, "SELECT pg_advisory_xact_lock($1)", lockID); err != nil {
+			return nil, fmt.Errorf("lock migrations: %w", err)
+		}
 	}
 	results, err := p.Up(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("migrate database: %w", err)
 	}
-	var applied []string
 	for _, r := range results {
 		applied = append(applied, r.Source.Path)
 	}
@@ -55,7 +66,7 @@ func Pending(ctx context.Context, db *sql.DB, dialect string) ([]string, error) 
 	return pending, nil
 }
 
-// appliedVersions are the migrations that the database has; none where goose has not made its table yet.
+// appliedVersions returns the migrations that the database has; none if goose's table does not exist yet.
 func appliedVersions(ctx context.Context, db *sql.DB, dialect string) (map[int64]bool, error) {
 	store, err := database.NewStore(gooseDialects[dialect], goose.DefaultTablename)
 	if err != nil {
@@ -73,7 +84,7 @@ func appliedVersions(ctx context.Context, db *sql.DB, dialect string) (map[int64
 	return applied, err
 }
 
-// tableExists asks for a table by its name. Goose's own question is for some dialects only.
+// tableExists are the queries for whether a table exists. Goose has its own for some dialects only.
 var tableExists = map[string]string{
 	"sqlite":   "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?)",
 	"postgres": "SELECT to_regclass($1) IS NOT NULL",
@@ -87,13 +98,5 @@ func provider(db *sql.DB, dialect string) (*goose.Provider, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open migrations for %s: %w", dialect, err)
 	}
-	if dialect == "sqlite" {
-		return goose.NewProvider(gooseDialects[dialect], db, sub)
-	}
-	// goose asks for the lock every 5 s by default, so ten replicas would start in steps of 5 s: ask each second, for two minutes.
-	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 120))
-	if err != nil {
-		return nil, fmt.Errorf("make migration lock: %w", err)
-	}
-	return goose.NewProvider(gooseDialects[dialect], db, sub, goose.WithSessionLocker(locker))
+	return goose.NewProvider(gooseDialects[dialect], db, sub)
 }

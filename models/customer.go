@@ -1,13 +1,8 @@
 package models
 
-import (
-	"bytes"
-	"database/sql/driver"
-	"encoding/json"
-	"fmt"
-)
+import "encoding/json"
 
-// Customer is what is known of one person at one provider. All of it follows from the facts: nothing sets a status directly.
+// Customer is one person at one provider. The whole row follows from the facts: nothing sets a status directly.
 type Customer struct {
 	ID              int64     `json:"id"`
 	Provider        string    `json:"provider"`
@@ -23,32 +18,66 @@ type Customer struct {
 	DecidedBy       Authority `json:"decided_by"`
 	RiskLevel       string    `json:"risk_level"`
 	RiskScore       *int      `json:"risk_score"`
-	Flags           Strings   `json:"flags"`
+	Flags           Strings   `json:"flags" gorm:"serializer:json"`
 	ScreeningStatus string    `json:"screening_status"`
 	AMLHold         bool      `json:"aml_hold" gorm:"column:aml_hold"`
-	Sandbox         bool      `json:"sandbox"`
-	Profile         profile   `json:"-"`
+	Sandbox         bool      `json:"sandbox"`  // a sandbox event changed the record
 	Events          int       `json:"-"`        // processed events that named this person
 	Revision        int       `json:"revision"` // the same plus the events of the person's cases
 	CreatedAt       Time      `json:"created_at" gorm:"autoCreateTime:false"`
 	UpdatedAt       Time      `json:"updated_at" gorm:"autoUpdateTime:false"`
 }
 
-func (c *Customer) identity() identity { return identity{c.Provider, c.SubjectID} }
+// Case is something that the provider's reviewers look into. CustomerID is nil until an event links the case to a person.
+type Case struct {
+	ID              int64  `json:"id"`
+	Provider        string `json:"provider"`
+	CaseID          string `json:"case_id"`
+	CustomerID      *int64 `json:"customer_id"`
+	SubjectID       string `json:"subject_id"` // the person; empty until one is linked
+	CompanyID       string `json:"company_id"` // for a case about a company
+	Type            string `json:"type"`
+	Priority        string `json:"priority"`
+	Reason          string `json:"reason"`
+	OpenedAt        Time   `json:"opened_at"`
+	Assignee        string `json:"assignee"`
+	AssignedAt      Time   `json:"assigned_at"`
+	Status          string `json:"status"` // the provider's word
+	StatusAt        Time   `json:"status_at"`
+	EscalatedTo     string `json:"escalated_to"`
+	Escalation      string `json:"escalation"` // why
+	EscalatedAt     Time   `json:"escalated_at"`
+	Resolution      string `json:"resolution"`
+	ApplicantAction Status `json:"applicant_action"` // see CaseResolution
+	Resolver        string `json:"resolver"`
+	ResolvedAt      Time   `json:"resolved_at"`
+	ResolvedBy      string `json:"-"` // external ID of the event that resolved it
+	Events          int    `json:"-"` // processed events that named the case and no person
+	CreatedAt       Time   `json:"created_at" gorm:"autoCreateTime:false"`
+	UpdatedAt       Time   `json:"updated_at" gorm:"autoUpdateTime:false"`
+}
+
+// Company is a business under verification.
+type Company struct {
+	ID                 int64             `json:"id"`
+	Provider           string            `json:"provider"`
+	CompanyID          string            `json:"company_id"`
+	LegalName          string            `json:"legal_name"`
+	RegistrationNumber string            `json:"registration_number"`
+	Country            string            `json:"country"`
+	RegisteredAt       Time              `json:"registered_at"`
+	Status             Status            `json:"status"`
+	RegistryMatch      bool              `json:"registry_match"`
+	OwnerCount         int               `json:"owner_count"`
+	OwnersVerified     int               `json:"owners_verified"`
+	VerifiedAt         Time              `json:"verified_at"`
+	Owners             []BeneficialOwner `json:"owners" gorm:"-"`
+	CreatedAt          Time              `json:"created_at" gorm:"autoCreateTime:false"`
+	UpdatedAt          Time              `json:"updated_at" gorm:"autoUpdateTime:false"`
+}
 
 // Strings is a list kept as a JSON array in a text column.
 type Strings []string
-
-// Value implements driver.Valuer.
-func (s Strings) Value() (driver.Value, error) {
-	if s == nil {
-		return "[]", nil
-	}
-	return jsonText([]string(s))
-}
-
-// Scan implements sql.Scanner.
-func (s *Strings) Scan(src any) error { return scanJSON(src, (*[]string)(s)) }
 
 // MarshalJSON writes an array, never null.
 func (s Strings) MarshalJSON() ([]byte, error) {
@@ -56,63 +85,4 @@ func (s Strings) MarshalJSON() ([]byte, error) {
 		return []byte("[]"), nil
 	}
 	return json.Marshal([]string(s))
-}
-
-// profile holds the newest version of each field that payloads carry, by name.
-type profile map[string]field
-
-// Value implements driver.Valuer.
-func (p profile) Value() (driver.Value, error) {
-	if p == nil {
-		return "{}", nil
-	}
-	return jsonText(map[string]field(p))
-}
-
-// Scan implements sql.Scanner.
-func (p *profile) Scan(src any) error { return scanJSON(src, (*map[string]field)(p)) }
-
-func jsonText(v any) (driver.Value, error) {
-	b, err := json.Marshal(v)
-	return string(b), err
-}
-
-func scanJSON(src, into any) error {
-	switch src := src.(type) {
-	case string:
-		return json.Unmarshal([]byte(src), into)
-	case []byte:
-		return json.Unmarshal(src, into)
-	}
-	return fmt.Errorf("scan JSON: got %T, want text", src)
-}
-
-// merge takes the fields of n that are newer than c's, and reports whether there was one.
-func (c *Customer) merge(n Profile, at Time, by string) bool {
-	if c.Profile == nil {
-		c.Profile = profile{}
-	}
-	changed := false
-	set := func(name string, carried bool, value any) {
-		old, known := c.Profile[name]
-		if !carried || known && !said(at, by).newer(said(old.At, old.By)) {
-			return
-		}
-		raw, err := json.Marshal(value)
-		if err != nil {
-			panic(err) // strings and integers always marshal
-		}
-		c.Profile[name] = field{raw, at, by}
-		changed = changed || !bytes.Equal(raw, old.Value)
-	}
-	set("external_id", n.ExternalID != "", n.ExternalID)
-	set("tenant_id", n.TenantID != "", n.TenantID)
-	set("first_name", n.FirstName != "", n.FirstName)
-	set("last_name", n.LastName != "", n.LastName)
-	set("email", n.Email != "", n.Email)
-	set("risk_level", n.RiskLevel != "", n.RiskLevel)
-	set("risk_score", n.RiskScore != nil, n.RiskScore)
-	set("flags", n.Flags != nil, n.Flags)
-	set("sandbox", n.Sandbox, n.Sandbox)
-	return changed
 }

@@ -1,80 +1,84 @@
 package models
 
-import (
-	"cmp"
-	"encoding/json"
-	"slices"
+// Facts are what one event establishes. The provider's time and the event's ID are added when they are applied, so that the newest version
+// of each fact counts, whatever the order of arrival.
+type Facts struct {
+	Ignored     string // why the event changes nothing; empty if it is to be applied
+	Sandbox     bool   // a test in the provider's sandbox, which is recorded and not applied
+	SubjectID   string // the provider's ID of the person; empty if the event names nobody
+	Profile     Profile
+	Decisions   []Decision
+	Checks      []Check
+	Hits        []Hit
+	Resolutions []Resolution // of hits; they may arrive before the hits
+	Case        *CaseFacts   // it is linked to SubjectID, if that is set
+	Company     *CompanyFacts
+	Drift       []string // what was unexpected about the payload; it is counted and changes nothing
+}
+
+// Profile holds a person's data from a payload. A field that is absent does not change; an empty value clears the field.
+type Profile map[ProfileField]any
+
+// ProfileField names a column of Customer that comes from payloads.
+type ProfileField string
+
+// The fields of a profile, with the type of their value.
+const (
+	ExternalID ProfileField = "external_id" // string
+	TenantID   ProfileField = "tenant_id"   // string
+	FirstName  ProfileField = "first_name"  // string
+	LastName   ProfileField = "last_name"   // string
+	Email      ProfileField = "email"       // string
+	RiskLevel  ProfileField = "risk_level"  // string
+	RiskScore  ProfileField = "risk_score"  // *int
+	Flags      ProfileField = "flags"       // []string
+	InSandbox  ProfileField = "sandbox"     // bool: an applied event of the provider's sandbox
 )
 
-// Status is what is known of a person's verification.
+// Status is the state of a person's verification.
 type Status string
 
-// The customer's states.
+// The states of a customer.
 const (
-	Pending    Status = "pending"
-	InProgress Status = "in_progress"
-	InReview   Status = "in_review"
-	Verified   Status = "verified"
-	FailedAuto Status = "failed"   // an automatic no
-	Rejected   Status = "rejected" // a person's no, or a no for money-laundering reasons
-	Withdrawn  Status = "withdrawn"
+	StatusPending    Status = "pending"
+	StatusInProgress Status = "in_progress"
+	StatusInReview   Status = "in_review"
+	StatusVerified   Status = "verified"
+	StatusFailed     Status = "failed"   // refused automatically
+	StatusRejected   Status = "rejected" // refused by a reviewer, or for money-laundering reasons
+	StatusWithdrawn  Status = "withdrawn"
 )
 
-// Statuses lists the customer's states.
-var Statuses = []Status{Pending, InProgress, InReview, Verified, FailedAuto, Rejected, Withdrawn}
+// Statuses lists the states of a customer.
+var Statuses = []Status{StatusPending, StatusInProgress, StatusInReview, StatusVerified, StatusFailed, StatusRejected, StatusWithdrawn}
 
-// severity orders the states for two decisions of the same instant: the more severe one counts.
-var severity = map[Status]int{Pending: 0, InProgress: 1, Verified: 2, InReview: 3, FailedAuto: 4, Rejected: 5, Withdrawn: 6}
+// severity orders the states: of two decisions with the same time, the more severe one counts.
+var severity = map[Status]int{
+	StatusPending: 0, StatusInProgress: 1, StatusVerified: 2, StatusInReview: 3, StatusFailed: 4, StatusRejected: 5, StatusWithdrawn: 6,
+}
 
-// Authority says who stands behind a decision.
+// Authority is who made a decision.
 type Authority string
 
-// The authorities, weakest first. OpenCase is never stored: it follows from the cases.
+// The authorities, weakest first. ByOpenCase is never stored as a fact: it follows from the cases.
 const (
-	Progress  Authority = "progress"
-	Automatic Authority = "automatic"
-	OpenCase  Authority = "open_case"
-	Manual    Authority = "manual"
+	ByProgress  Authority = "progress"
+	ByAutomatic Authority = "automatic"
+	ByOpenCase  Authority = "open_case"
+	ByManual    Authority = "manual"
 )
 
-var authorityRank = map[Authority]int{Progress: 0, Automatic: 1, OpenCase: 2, Manual: 3}
+var authorityRank = map[Authority]int{ByProgress: 0, ByAutomatic: 1, ByOpenCase: 2, ByManual: 3}
 
-// The sources of a decision: what the provider decided on.
+// The sources of a decision: what the provider decided about.
 const (
 	FromSession   = "session"
 	FromApplicant = "applicant"
 	FromCase      = "case"
 )
 
-// version orders what is said about one thing: by the provider's time, then the more severe value, then the external ID of
-// the event that said it. It never looks at the order of arrival, so that any order leads to the same facts.
-type version struct {
-	at      Time
-	rank    int
-	id      string
-	decided bool // comes before time: see Check
-}
-
-// said is the version of what has no degrees of severity.
-func said(at Time, by string) version { return version{at: at, id: by} }
-
-// ranked is the version of what has.
-func ranked(at Time, rank int, by string) version { return version{at: at, rank: rank, id: by} }
-
-func (v version) newer(than version) bool {
-	if v.decided != than.decided {
-		return v.decided
-	}
-	return cmp.Or(
-		v.at.Compare(than.at.Time),
-		cmp.Compare(v.rank, than.rank),
-		cmp.Compare(v.id, than.id),
-	) > 0
-}
-
-// Decision is a verdict on a person, or a step towards one. The newest counts for each source and authority.
+// Decision is a verdict on a person, or a step towards one. For each source and authority, the newest counts.
 type Decision struct {
-	CustomerID int64     `json:"-"`
 	Source     string    `json:"source"`
 	Authority  Authority `json:"authority"`
 	Status     Status    `json:"status"`
@@ -82,16 +86,6 @@ type Decision struct {
 	Reviewer   string    `json:"reviewer"` // the provider's ID of the person who decided, if one did
 	At         Time      `json:"at"`
 	ExternalID string    `json:"external_id"` // of the event that said so
-}
-
-func (d Decision) version() version { return ranked(d.At, severity[d.Status], d.ExternalID) }
-
-func (d Decision) key() factKey { return factKey{d.CustomerID, d.Source, string(d.Authority)} }
-
-// factKey says what a fact is about. A newer one of the same key takes its place.
-type factKey struct {
-	customer int64
-	one, two string
 }
 
 // The kinds of check.
@@ -124,7 +118,6 @@ var checkSeverity = map[CheckStatus]int{
 
 // Check is the result of one check of a person.
 type Check struct {
-	CustomerID int64       `json:"-"`
 	Kind       string      `json:"kind"`
 	CheckID    string      `json:"check_id"` // the provider's; empty where the provider runs one per person
 	Status     CheckStatus `json:"status"`
@@ -134,50 +127,22 @@ type Check struct {
 	ExternalID string      `json:"external_id"`
 }
 
-// version orders the results of a check. A screening that ended without one (not run, error) takes the place of no clear one
-// and no hit, however new it is: a hold is lifted by nothing less than a clear result.
-func (c Check) version() version {
-	v := ranked(c.At, checkSeverity[c.Status], c.ExternalID)
-	v.decided = c.Kind == ScreeningCheck && (c.Status == CheckClear || c.Status == CheckHit)
-	return v
-}
-
-func (c Check) key() factKey { return factKey{c.CustomerID, c.Kind, c.CheckID} }
-
-// merge puts f into facts in place of what it is newer than, and reports whether it did.
-func merge[F interface {
-	key() factKey
-	version() version
-}](facts []F, f F) ([]F, bool) {
-	for i, old := range facts {
-		if old.key() == f.key() {
-			if !f.version().newer(old.version()) {
-				return facts, false
-			}
-			facts[i] = f
-			return facts, true
-		}
-	}
-	return append(facts, f), true
-}
-
-// Hit is a possible match on a list. What it says and how it was resolved have their own times, and either may come first.
+// Hit is a possible match on a list. The hit and its resolution are two facts, and either may arrive first.
 type Hit struct {
-	CustomerID int64   `json:"-"`
-	HitID      string  `json:"hit_id"`
-	Kind       string  `json:"kind"`      // HitKind or AlertKind
-	CheckIDs   Strings `json:"check_ids"` // all checks that found it
-	CaseID     string  `json:"case_id"`
-	Type       string  `json:"type"`
-	Name       string  `json:"name"`
-	Source     string  `json:"source"`
-	Confidence float64 `json:"confidence"` // 0 to 100
-	FoundAt    Time    `json:"found_at"`
-	FoundBy    string  `json:"found_by"` // external ID of the event that said so
-	Resolution string  `json:"resolution"`
-	Resolver   string  `json:"resolver"`
-	ResolvedAt Time    `json:"resolved_at"`
-	ResolvedBy string  `json:"resolved_by"`
+	HitID      string   `json:"hit_id"`
+	Kind       string   `json:"kind"`      // HitKind or AlertKind
+	CheckIDs   []string `json:"check_ids"` // all checks that found it
+	CaseID     string   `json:"case_id"`
+	Type       string   `json:"type"`
+	Name       string   `json:"name"`
+	Source     string   `json:"source"`
+	Confidence float64  `json:"confidence"` // 0 to 100
+	FoundAt    Time     `json:"found_at"`
+	FoundBy    string   `json:"found_by"` // external ID of the event that said so
+	Resolution string   `json:"resolution"`
+	Resolver   string   `json:"resolver"`
+	ResolvedAt Time     `json:"resolved_at"`
+	ResolvedBy string   `json:"resolved_by"`
 }
 
 // The kinds of hit.
@@ -186,60 +151,77 @@ const (
 	AlertKind = "alert" // raised by ongoing monitoring
 )
 
-func (h Hit) key() factKey { return factKey{h.CustomerID, h.HitID, ""} }
+// Resolution is how a hit was resolved.
+type Resolution struct {
+	HitID      string `json:"-"`
+	Resolution string `json:"resolution"`
+	Resolver   string `json:"resolver"`
+}
 
-// HitResolution is how a hit was resolved.
-type HitResolution struct{ HitID, Resolution, Resolver string }
-
-// FalsePositive is the resolution of a hit that was somebody else.
+// FalsePositive is the resolution of a hit that is about somebody else.
 const FalsePositive = "false_positive"
 
-// merge takes each part of n that is newer than h's, and reports whether there was one. The checks add up.
-func (h *Hit) merge(n Hit) bool {
-	checks := slices.Concat(h.CheckIDs, n.CheckIDs)
-	slices.Sort(checks)
-	checks = slices.Compact(checks)
-	changed := len(checks) > len(h.CheckIDs)
-	h.CheckIDs = checks
-	if said(n.FoundAt, n.FoundBy).newer(said(h.FoundAt, h.FoundBy)) {
-		h.Kind, h.CaseID, h.Type, h.Name, h.Source, h.Confidence = n.Kind, n.CaseID, n.Type, n.Name, n.Source, n.Confidence
-		h.FoundAt, h.FoundBy = n.FoundAt, n.FoundBy
-		changed = true
-	}
-	if said(n.ResolvedAt, n.ResolvedBy).newer(said(h.ResolvedAt, h.ResolvedBy)) {
-		h.Resolution, h.Resolver, h.ResolvedAt, h.ResolvedBy = n.Resolution, n.Resolver, n.ResolvedAt, n.ResolvedBy
-		changed = true
-	}
-	return changed
+// CaseFacts are what an event says about a case. Empty fields say nothing.
+type CaseFacts struct {
+	CaseID    string
+	Opened    *Opening
+	CompanyID string // for a case about a company
+	Assignee  string
+	Status    string // the provider's word
+	Escalated *Escalation
+	Resolved  *CaseResolution
 }
 
-// mergeHit puts h into f's hits, and returns the row as it now stands and whether h changed it.
-func (f *Facts) mergeHit(h Hit) (*Hit, bool) {
-	for i := range f.Hits {
-		if f.Hits[i].HitID == h.HitID {
-			return &f.Hits[i], f.Hits[i].merge(h)
-		}
-	}
-	f.Hits = append(f.Hits, h)
-	return &f.Hits[len(f.Hits)-1], true
+// Opening is how a case began.
+type Opening struct {
+	Type     string `json:"type"`
+	Priority string `json:"priority"`
+	Reason   string `json:"reason"`
 }
 
-// Profile is what a payload says about a person beside the verdict. An empty field is one that the payload does not carry.
-type Profile struct {
-	ExternalID string
-	TenantID   string
-	FirstName  string
-	LastName   string
-	Email      string
-	RiskLevel  string
-	RiskScore  *int
-	Flags      []string // nil: not carried; empty: carried, and none raised
-	Sandbox    bool
+// Escalation is who a case was passed to, and why.
+type Escalation struct {
+	To     string `json:"to"`
+	Reason string `json:"reason"`
 }
 
-// field is one profile value with the version that set it.
-type field struct {
-	Value json.RawMessage `json:"value"`
-	At    Time            `json:"at"`
-	By    string          `json:"by"` // external ID of the event that said so
+// CaseResolution is how a case ended. Action is what it means for the person: StatusVerified, StatusRejected, StatusInReview for an unknown
+// action, or empty.
+type CaseResolution struct {
+	Resolution string `json:"resolution"`
+	Resolver   string `json:"resolver"`
+	Action     Status `json:"action"`
+}
+
+// CompanyFacts are what an event says about a company.
+type CompanyFacts struct {
+	CompanyID  string
+	Registered *Registration
+	Verified   *CompanyVerification
+	Owner      *BeneficialOwner
+}
+
+// Registration is what a register says about a company.
+type Registration struct {
+	LegalName          string `json:"legal_name"`
+	RegistrationNumber string `json:"registration_number"`
+	Country            string `json:"country"`
+}
+
+// CompanyVerification is the result of a company's verification.
+type CompanyVerification struct {
+	Status         Status `json:"status"` // StatusVerified, StatusFailed or StatusInReview
+	RegistryMatch  bool   `json:"registry_match"`
+	OwnerCount     int    `json:"owner_count"`
+	OwnersVerified int    `json:"owners_verified"`
+}
+
+// BeneficialOwner is a person who owns a part of a company.
+type BeneficialOwner struct {
+	OwnerID    string  `json:"owner_id"`
+	Name       string  `json:"name"`
+	Percentage float64 `json:"percentage"` // of ownership, 0 to 100
+	Status     string  `json:"status"`     // the provider's word
+	At         Time    `json:"at"`
+	ExternalID string  `json:"external_id"` // of the event that said so
 }

@@ -34,15 +34,22 @@ func onBothDialects(t *testing.T, test func(t *testing.T, s *models.Store)) {
 
 func open(t testing.TB, url string) *models.Store {
 	t.Helper()
-	s, err := models.Open(ctx, url)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := openToClose(t, url)
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
 	})
+	return s
+}
+
+// openToClose is open for a test that closes the store itself.
+func openToClose(t testing.TB, url string) *models.Store {
+	t.Helper()
+	s, err := models.Open(ctx, url)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if _, err := migrations.Up(ctx, s.DB(), s.Dialect()); err != nil {
 		t.Fatal(err)
 	}
@@ -52,8 +59,8 @@ func open(t testing.TB, url string) *models.Store {
 // event is a delivery with this external ID and body.
 func event(id, body string) models.Event {
 	return models.Event{
-		Provider: "trustgate", Generation: "v2", ExternalID: id, Type: "applicant.reviewed", Queue: models.DefaultQueue,
-		Body: []byte(body), Status: models.Received, OccurredAt: models.At(now), ReceivedAt: models.At(now),
+		Provider: "acme", Generation: "v1", ExternalID: id, Type: "person.reviewed", Queue: models.DefaultQueue,
+		Body: []byte(body), OccurredAt: models.At(now), ReceivedAt: models.At(now),
 	}
 }
 
@@ -76,25 +83,116 @@ func list(t *testing.T, s *models.Store) []models.Event {
 }
 
 // offer offers what is due at a time.
-func offer(t *testing.T, s *models.Store, at time.Time) (offered, dead []models.Offer) {
+func offer(t *testing.T, s *models.Store, at time.Time) (o models.Offer, gaveUp []int64) {
 	t.Helper()
-	offered, dead, err := s.OfferEvents(ctx, models.DefaultQueue, 100, at)
+	o, gaveUp, err := s.Offer(ctx, models.EventWork, models.DefaultQueue, 100, at)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return offered, dead
+	return o, gaveUp
 }
 
-// claim offers and claims the only due event.
-func claim(t *testing.T, s *models.Store, at time.Time) models.Event {
+// claim offers and claims all due events.
+func claim(t *testing.T, s *models.Store, at time.Time) []models.Event {
 	t.Helper()
-	offered, _ := offer(t, s, at)
-	if len(offered) != 1 {
-		t.Fatalf("%d events are due, want 1", len(offered))
-	}
-	e, err := s.ClaimEvent(ctx, offered[0], at)
+	o, _ := offer(t, s, at)
+	events, err := s.ClaimEvents(ctx, o, at)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return events
+}
+
+// apply applies a claimed event and fails the test unless it has that outcome.
+func apply(t *testing.T, s *models.Store, e models.Event, f models.Facts, want models.Outcome) {
+	t.Helper()
+	if got, err := s.ApplyEvent(ctx, e, f, nothing, models.At(now)); err != nil || got != want {
+		t.Fatalf("apply %s: %q %v, want %q", e.ExternalID, got, err, want)
+	}
+}
+
+// nothing follows up nothing.
+func nothing(models.Change) []models.FollowUp { return nil }
+
+// at is an event that happened so many minutes after now.
+func at(minute int, id string) models.Event {
+	e := event(id, id)
+	e.OccurredAt = models.At(now.Add(time.Duration(minute) * time.Minute))
 	return e
+}
+
+// verdict says that the provider has decided on a person by itself.
+func verdict(subject string, status models.Status) models.Facts {
+	return decided(subject, models.ByAutomatic, status)
+}
+
+func decided(subject string, by models.Authority, status models.Status) models.Facts {
+	return models.Facts{SubjectID: subject, Decisions: []models.Decision{{Source: models.FromApplicant, Authority: by, Status: status}}}
+}
+
+// process stores an event and applies what it says. It fails the test unless the event has that outcome.
+func process(t *testing.T, s *models.Store, e models.Event, f models.Facts, want models.Outcome) models.Event {
+	t.Helper()
+	return react(t, s, e, f, want, nothing)
+}
+
+// react does the same, with follow-ups.
+func react(t *testing.T, s *models.Store, e models.Event, f models.Facts, want models.Outcome, followUps func(models.Change) []models.FollowUp) models.Event {
+	t.Helper()
+	add(t, s, e, models.Accepted)
+	e = only(t, claim(t, s, now))
+	if got, err := s.ApplyEvent(ctx, e, f, followUps, models.At(now)); err != nil || got != want {
+		t.Fatalf("apply %s: %q %v, want %q", e.ExternalID, got, err, want)
+	}
+	return e
+}
+
+// only returns the only one.
+func only[T any](t *testing.T, some []T) T {
+	t.Helper()
+	if len(some) != 1 {
+		t.Fatalf("%d of them, want one: %+v", len(some), some)
+	}
+	return some[0]
+}
+
+// customer returns the customer with that subject ID.
+func customer(t *testing.T, s *models.Store, subject string) models.Customer {
+	t.Helper()
+	found, err := s.Customers(ctx, models.CustomerFilter{SubjectID: subject}, models.Page{Limit: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return only(t, found)
+}
+
+// followUps returns all follow-ups, newest first.
+func followUps(t *testing.T, s *models.Store) []models.FollowUp {
+	t.Helper()
+	ups, err := s.FollowUps(ctx, models.FollowUpFilter{}, models.Page{Limit: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ups
+}
+
+// execute runs a statement that the program itself never would.
+func execute(t *testing.T, s *models.Store, statements ...string) {
+	t.Helper()
+	for _, statement := range statements {
+		if _, err := s.DB().ExecContext(ctx, statement); err != nil {
+			t.Fatalf("%v in %s", err, statement)
+		}
+	}
+}
+
+// refuse makes the database refuse some rows of a table, with an error that contains "refused".
+func refuse(t *testing.T, s *models.Store, table, when string) {
+	t.Helper()
+	if s.Dialect() == "sqlite" {
+		execute(t, s, "CREATE TRIGGER refuse BEFORE INSERT ON "+table+" WHEN "+when+" BEGIN SELECT RAISE(ABORT, 'refused'); END")
+		return
+	}
+	execute(t, s, "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'refused'; END $$",
+		"CREATE TRIGGER refuse BEFORE INSERT ON "+table+" FOR EACH ROW WHEN ("+when+") EXECUTE FUNCTION refuse()")
 }

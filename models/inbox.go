@@ -1,6 +1,7 @@
 package models
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -9,124 +10,247 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 )
 
-// Receipt says what became of a delivery in the inbox.
+// Receipt is the result of a delivery. With each of them the delivery is committed.
 type Receipt int
 
-// The receipts. Each means that the delivery is accounted for on disk.
+// The receipts.
 const (
 	Accepted    Receipt = iota + 1 // a new event
 	Repeated                       // an event that was stored before; one more delivery is counted
-	Conflicting                    // the ID of another event with another body; kept beside it, quarantined
+	Conflicting                    // the ID of a stored event, with another body; quarantined
 )
 
-// addTimeout is how long a delivery waits for its commit. Providers give up after 10 s at the earliest; a quick 503 lets
-// them retry, and keeps the deliveries behind it from piling up.
-const addTimeout = 1500 * time.Millisecond
+const (
+	// maxBatch is how many deliveries share one commit at most.
+	maxBatch = 128
+	// addTimeout is how long a delivery waits for its commit. Providers give up after 5 s at the earliest; a quick 503 lets
+	// them try again, and keeps the deliveries behind it from piling up.
+	addTimeout = 1500 * time.Millisecond
+)
 
-// addition is a delivery on its way into the inbox.
-type addition struct {
-	event   *Event
+// delivery is an event that waits to be added to the inbox.
+type delivery struct {
+	event   Event
 	receipt Receipt
 	done    chan error // buffered: the writer never waits for the caller
 }
 
-// AddEvent stores a verified event and returns when it is committed and synced, together with whatever else was waiting. Of
-// e it takes what the delivery says; Status is Received, Failed for a body that cannot be read (LastError says why) or
-// Quarantined for one that contradicts itself.
+// AddEvent stores a verified event, and returns when it is committed and synced. Deliveries that wait at the same time share a commit. An
+// event with a Problem is stored as failed. A Quarantined event is stored beside the event that has its ID.
 //
-// An error means that the event may not be stored, and that the provider should send it again.
+// An error means that the event may not have been stored, and that the provider should send it again.
 func (s *Store) AddEvent(ctx context.Context, e Event) (Receipt, error) {
 	sum := sha256.Sum256(e.Body)
-	e.SHA256, e.Deliveries, e.NextAt = sum[:], 1, e.ReceivedAt
-	a := &addition{event: &e, done: make(chan error, 1)}
+	e.SHA256, e.Deliveries = sum[:], 1
+	d := &delivery{event: e, done: make(chan error, 1)}
 	ctx, cancel := context.WithTimeout(ctx, addTimeout)
 	defer cancel()
-	if err := hand(ctx, s, s.additions, a, a.done); err != nil {
-		return 0, fmt.Errorf("add event: %w", err)
+	select {
+	case s.inbox <- d:
+	case <-ctx.Done():
+		return 0, wrap("add event", ctx.Err())
 	}
-	return a.receipt, nil
-}
-
-// additions are deliveries that share a commit.
-type additions []*addition
-
-func (as additions) write(tx *gorm.DB) error { return insert(tx, as) }
-
-func (as additions) parts() (parts []work) {
-	for i := range as {
-		parts = append(parts, as[i:i+1])
-	}
-	return parts
-}
-
-func (as additions) finish(err error) {
-	for _, a := range as {
-		a.done <- err
+	select {
+	case err := <-d.done:
+		return d.receipt, wrap("add event", err)
+	case <-ctx.Done(): // it may still be committed
+		return 0, wrap("add event", ctx.Err())
+	case <-s.closing:
+		return 0, wrap("add event", errClosed)
 	}
 }
 
-// identity is what tells rows apart that providers name: the provider, and its ID of the thing.
-type identity struct{ provider, externalID string }
-
-// insert stores the batch. Equal identities are collapsed and the rows sorted, so that two batches that overlap wait for
-// each other instead of deadlocking, and no statement meets its own row twice. Where one identity comes with several bodies,
-// all but the first take another turn.
-func insert(db *gorm.DB, batch additions) error {
-	first := map[identity]*Event{} // the row to be stored under each identity
-	var rows []*Event
-	var again additions
-	for _, a := range batch {
-		a.receipt = 0
-		e := *a.event
-		key := identity{e.Provider, e.ExternalID}
-		switch stored, known := first[key]; {
-		case e.Status == Quarantined:
-			a.receipt = Conflicting
-			if err := quarantine(db, e); err != nil {
-				return err
+// collectDeliveries commits the deliveries that wait in the inbox channel, up to maxBatch at once.
+func (s *Store) collectDeliveries() {
+	for {
+		select {
+		case first := <-s.inbox:
+			batch := waiting(s.inbox, first, maxBatch)
+			ctx, cancel := context.WithTimeout(context.Background(), addTimeout)
+			err := s.transactIn(ctx, s.urgent, func(tx *gorm.DB) error {
+				// The commit waits for the disk, whatever the server's default. SQLite's always does.
+				if err := onPostgres(tx, "SELECT set_config('synchronous_commit', 'on', true)"); err != nil {
+					return err
+				}
+				return addEvents(tx, batch)
+			})
+			cancel()
+			for _, d := range batch {
+				d.done <- err
 			}
-		case !known:
-			first[key] = &e
-			rows = append(rows, &e)
-		case stored.sameBody(&e):
-			stored.Deliveries++
-		default:
-			again = append(again, a)
+		case <-s.closing:
+			return
 		}
 	}
-	slices.SortFunc(rows, func(a, b *Event) int {
-		return cmp.Or(cmp.Compare(a.Provider, b.Provider), cmp.Compare(a.ExternalID, b.ExternalID))
-	})
-	now, err := upsert(db, rows)
+}
+
+// eventKey returns what makes a row of events unique: 16 bytes of a hash over the provider and its ID of the event. For a quarantined
+// event, the hash also covers the body. A hash keeps the index small and allows IDs of any length.
+func eventKey(e *Event) []byte {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s\x1f%s", e.Provider, e.ExternalID)
+	if e.Quarantined {
+		fmt.Fprintf(h, "\x1f%s", e.SHA256)
+	}
+	return h.Sum(nil)[:16]
+}
+
+// addEvents stores a batch. Deliveries with the same key and body share a row. If a key comes with several bodies, all but the first are
+// stored afterwards, so that one statement never writes a row twice.
+func addEvents(tx *gorm.DB, batch []*delivery) error {
+	var rows []*Event
+	first := map[string]*Event{} // the row for each key
+	of := map[*Event][]*delivery{}
+	var again []*delivery
+	for _, d := range batch {
+		e := d.event
+		e.Key = eventKey(&e)
+		row, known := first[string(e.Key)]
+		switch {
+		case !known:
+			row = &e
+			first[string(e.Key)], rows = row, append(rows, row)
+		case row.sameBody(&e):
+			row.Deliveries++
+		default:
+			again = append(again, d)
+			continue
+		}
+		of[row] = append(of[row], d)
+	}
+	// Two processes that store overlapping batches must lock the rows in the same order.
+	slices.SortFunc(rows, func(a, b *Event) int { return bytes.Compare(a.Key, b.Key) })
+	stored, err := upsertEvents(tx, rows)
 	if err != nil {
 		return err
 	}
-	for _, a := range batch {
-		if a.event.Status == Quarantined || slices.Contains(again, a) {
-			continue
-		}
-		key := identity{a.event.Provider, a.event.ExternalID}
-		switch stored := now[key]; {
-		case !stored.sameBody(a.event):
-			a.receipt = Conflicting
-			if err := quarantine(db, *a.event); err != nil {
+	var added []*PendingEvent
+	for _, row := range rows {
+		now := stored[string(row.Key)]
+		receipt := Repeated
+		switch {
+		case now.Deliveries == row.Deliveries: // it was not stored before
+			receipt = Accepted
+			if !row.Quarantined {
+				added = append(added, pendingEvent(row, now.ID))
+			}
+		case !now.sameBody(row):
+			if receipt, err = addConflicting(tx, row, now.ID); err != nil {
 				return err
 			}
-		case first[key] != nil && stored.Deliveries == first[key].Deliveries:
-			a.receipt = Accepted
-			first[key] = nil // the others in this batch repeat it
-		default:
-			a.receipt = Repeated
+		}
+		for i, d := range of[row] {
+			d.receipt = receipt
+			if i > 0 && receipt == Accepted {
+				d.receipt = Repeated
+			}
+			if row.Quarantined {
+				d.receipt = Conflicting
+			}
+		}
+	}
+	if len(added) > 0 {
+		if err := tx.Create(added).Error; err != nil {
+			return err
 		}
 	}
 	if len(again) == 0 {
 		return nil
 	}
-	return insert(db, again)
+	return addEvents(tx, again)
 }
 
-// sameBody reports whether a delivery of o repeats e. Where the ID is derived from the payload's meaning, other bytes are
-// no conflict: a retry may carry a new time stamp.
+// upsertEvents inserts the new rows, and counts the deliveries of the others. It returns the stored ID, hash and deliveries by key.
+func upsertEvents(tx *gorm.DB, rows []*Event) (map[string]*Event, error) {
+	// Create writes the returned columns into its argument. It gets copies, so that the caller can compare.
+	returned := make([]Event, len(rows))
+	for i, row := range rows {
+		returned[i] = *row
+	}
+	err := tx.Clauses(
+		clause.OnConflict{
+			Columns:   []clause.Column{{Name: "key"}},
+			DoUpdates: clause.Assignments(map[string]any{"deliveries": gorm.Expr("events.deliveries + excluded.deliveries")}),
+		},
+		clause.Returning{Columns: []clause.Column{{Name: "id"}, {Name: "key"}, {Name: "sha256"}, {Name: "deliveries"}}},
+	).Create(&returned).Error
+	stored := make(map[string]*Event, len(rows))
+	for i := range returned {
+		stored[string(returned[i].Key)] = &returned[i]
+	}
+	return stored, err
+}
+
+// sameBody reports whether a delivery of o repeats e. If the ID is derived from the payload's meaning, another body is no conflict: a retry
+// may have a new timestamp.
 func (e *Event) sameBody(o *Event) bool { return e.Derived || string(e.SHA256) == string(o.SHA256) }
+
+// otherBody is the Problem of an event whose ID came before with another body.
+const otherBody = "its ID came before with another body"
+
+// addConflicting stores an event whose ID belongs to another event with a different body. If the other event has failed, the new one
+// replaces it, since a provider may send a corrected body. Otherwise the new one is quarantined.
+func addConflicting(tx *gorm.DB, e *Event, other int64) (Receipt, error) {
+	kept := *e
+	kept.Quarantined, kept.Problem = true, cmp.Or(e.Problem, otherBody)
+	kept.Key = eventKey(&kept)
+	if e.Problem == "" { // a quarantined body is not tried again
+		failed := tx.Where("id = ? AND failed AND NOT EXISTS (SELECT 1 FROM events WHERE key = ?)", other, kept.Key).Delete(&PendingEvent{})
+		if failed.Error != nil {
+			return 0, failed.Error
+		}
+		if failed.RowsAffected > 0 {
+			if err := quarantine(tx, other); err != nil {
+				return 0, err
+			}
+			stored, err := upsertEvents(tx, []*Event{e})
+			if err != nil {
+				return 0, err
+			}
+			return Accepted, tx.Create(pendingEvent(e, stored[string(e.Key)].ID)).Error
+		}
+	}
+	_, err := upsertEvents(tx, []*Event{&kept})
+	return Conflicting, err
+}
+
+// quarantine quarantines a stored event. It changes the event's key, so that another event can have it.
+func quarantine(tx *gorm.DB, id int64) error {
+	var e Event
+	if err := tx.Select("id", "provider", "external_id", "sha256").Take(&e, id).Error; err != nil {
+		return err
+	}
+	e.Quarantined = true
+	return tx.Model(&e).Updates(map[string]any{
+		"key": eventKey(&e), "quarantined": true, "problem": "it failed, and a later body with its ID took its place",
+	}).Error
+}
+
+// replaceFailed replaces an event that has failed with a quarantined one that came later with the same ID, if there is one. The lock waits
+// for a delivery that is being quarantined at this moment.
+func replaceFailed(tx *gorm.DB, id int64) error {
+	var failed, next Event
+	if err := tx.Clauses(clause.Locking{Strength: "UPDATE"}).Select("id", "provider", "external_id").Take(&failed, id).Error; err != nil {
+		return err
+	}
+	found := tx.Where("quarantined AND provider = ? AND external_id = ? AND problem = ?", failed.Provider, failed.ExternalID, otherBody).
+		Order("id").Limit(1).Find(&next)
+	if found.Error != nil || found.RowsAffected == 0 {
+		return found.Error
+	}
+	if err := tx.Delete(&PendingEvent{ID: failed.ID}).Error; err != nil {
+		return err
+	}
+	if err := quarantine(tx, failed.ID); err != nil {
+		return err
+	}
+	next.Quarantined, next.Problem = false, ""
+	err := tx.Model(&next).Updates(map[string]any{"key": eventKey(&next), "quarantined": false, "problem": ""}).Error
+	if err != nil {
+		return err
+	}
+	return tx.Create(pendingEvent(&next, next.ID)).Error
+}

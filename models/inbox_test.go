@@ -1,141 +1,321 @@
 package models_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"net/url"
+	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/identity-webhooks/app/testservers"
 	"example.com/identity-webhooks/models"
 )
 
-func TestAddEvent(t *testing.T) {
+func TestReceipts(t *testing.T) {
 	onBothDialects(t, func(t *testing.T, s *models.Store) {
 		add(t, s, event("a", "1"), models.Accepted)
 		add(t, s, event("a", "1"), models.Repeated)
 		add(t, s, event("a", "2"), models.Conflicting)
 		add(t, s, event("a", "2"), models.Conflicting)
-		other := event("a", "1")
-		other.Provider = "trst"
+		other := event("a", "2")
+		other.Provider = "umbrella"
 		add(t, s, other, models.Accepted)
 
 		derived := event("key:1", "1")
 		derived.Derived = true
 		add(t, s, derived, models.Accepted)
-		derived.Body = []byte("2")
+		derived.Body = []byte("2") // a retry with a new time stamp
 		add(t, s, derived, models.Repeated)
 
 		unreadable := event("sha256:1", "{")
-		unreadable.Status, unreadable.LastError = models.Failed, "unreadable body"
+		unreadable.Problem = "unreadable body"
 		add(t, s, unreadable, models.Accepted)
+		contradictory := event("b", "1")
+		contradictory.Quarantined, contradictory.Problem = true, "the header says otherwise"
+		add(t, s, contradictory, models.Conflicting)
 
 		got := map[string]string{}
 		for _, e := range list(t, s) {
-			got[fmt.Sprint(e.Provider, " ", e.ExternalID, " ", e.Status)] = fmt.Sprint(e.Deliveries, " ", e.LastError)
+			got[fmt.Sprint(e.Provider, " ", e.ExternalID, " ", e.Status)] = fmt.Sprint(e.Deliveries, " ", e.Error)
 		}
 		want := map[string]string{
-			"trustgate a received":      "2 ",
-			"trustgate a quarantined":   "2 the same external ID came before with another body",
-			"trst a received":           "1 ",
-			"trustgate key:1 received":  "2 ",
-			"trustgate sha256:1 failed": "1 unreadable body",
+			"acme a received":      "4 ", // its ID came four times
+			"acme a quarantined":   "2 its ID came before with another body",
+			"umbrella a received":  "1 ",
+			"acme key:1 received":  "2 ",
+			"acme sha256:1 failed": "1 unreadable body",
+			"acme b quarantined":   "1 the header says otherwise",
 		}
-		for key, value := range want {
-			if got[key] != value {
-				t.Errorf("%s: %q, want %q", key, got[key], value)
-			}
-		}
-		if len(got) != len(want) {
-			t.Errorf("rows %v, want %v", got, want)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got)\n%s", diff)
 		}
 	})
 }
 
-// Deliveries share commits; each caller still gets the answer to its own, whatever else is in the batch.
-func TestAddEventShared(t *testing.T) {
+// Deliveries share commits. Batches that hold the same IDs in other orders wait for each other; each event is accepted once.
+func TestOverlappingBatches(t *testing.T) {
 	onBothDialects(t, func(t *testing.T, s *models.Store) {
-		const callers, each = 64, 20
+		const senders, ids = 32, 40
 		var mu sync.Mutex
-		receipts := map[models.Receipt]int{}
-		bad := 0
-		var group sync.WaitGroup
-		for c := range callers {
-			group.Go(func() {
-				for i := range each {
-					// Each event comes twice, from two callers; each caller has one that the schema refuses.
-					e := event(fmt.Sprintf("%d-%d", c/2, i), "{}")
-					if i == c%each {
-						e.Queue = "no such queue"
-						e.ExternalID += fmt.Sprintf("-bad-%d", c)
-					}
-					receipt, err := s.AddEvent(ctx, e)
-					mu.Lock()
+		accepted := map[string]int{}
+		var all sync.WaitGroup
+		for range senders {
+			all.Go(func() {
+				for _, i := range rand.Perm(ids) {
+					id := fmt.Sprint(i)
+					receipt, err := s.AddEvent(ctx, event(id, id))
 					if err != nil {
-						bad++
-					} else {
-						receipts[receipt]++
+						t.Error(err)
 					}
-					mu.Unlock()
+					if receipt == models.Accepted {
+						mu.Lock()
+						accepted[id]++
+						mu.Unlock()
+					}
 				}
 			})
 		}
-		group.Wait()
-		// The two callers of a pair skip different events, so two events of each pair come only once.
-		accepted, repeated := callers/2*each, callers*each-callers-callers/2*each
-		if bad != callers || receipts[models.Accepted] != accepted || receipts[models.Repeated] != repeated {
-			t.Fatalf("%d refused, receipts %v; want %d refused, %d accepted, %d repeated", bad, receipts, callers, accepted, repeated)
+		all.Wait()
+		for _, e := range list(t, s) {
+			if accepted[e.ExternalID] != 1 || e.Deliveries != senders {
+				t.Errorf("event %s: accepted %d times, %d deliveries", e.ExternalID, accepted[e.ExternalID], e.Deliveries)
+			}
 		}
 	})
 }
 
-// One batch may hold two bodies under one ID, and that of the stored row in either place.
-func TestAddEventTwoBodiesInOneBatch(t *testing.T) {
+// One batch may hold several bodies of one ID, and that of the stored row in any place.
+func TestSeveralBodiesInOneBatch(t *testing.T) {
 	onBothDialects(t, func(t *testing.T, s *models.Store) {
-		for round := range 50 {
+		for round := range 30 {
 			id := fmt.Sprint(round)
 			add(t, s, event(id, "stored"), models.Accepted)
-			var group sync.WaitGroup
+			var all sync.WaitGroup
 			for body, want := range map[string]models.Receipt{"stored": models.Repeated, "other": models.Conflicting, "third": models.Conflicting} {
-				group.Go(func() {
+				all.Go(func() {
 					if got, err := s.AddEvent(ctx, event(id, body)); err != nil || got != want {
 						t.Errorf("%s: %v %v, want %v", body, got, err, want)
 					}
 				})
 			}
-			group.Wait()
-			events, err := s.Events(ctx, models.EventFilter{ExternalID: id, Status: models.Received}, models.Page{Limit: 9})
-			if err != nil || len(events) != 1 || events[0].Deliveries != 2 {
-				t.Fatalf("rows %v %v, want one of 2 deliveries", events, err)
+			all.Wait()
+		}
+	})
+}
+
+// A batch is stored as a whole or not at all: what comes back as an error is neither there nor counted.
+func TestBatchIsAtomic(t *testing.T) {
+	onBothDialects(t, func(t *testing.T, s *models.Store) {
+		refuse(t, s, "events", "NEW.quarantined")
+		const ids = 20
+		for i := range ids {
+			add(t, s, event(fmt.Sprint(i), "first"), models.Accepted)
+		}
+		var mu sync.Mutex
+		counted := map[string]int{}
+		var all sync.WaitGroup
+		for i := range 200 {
+			all.Go(func() {
+				e := event(fmt.Sprint(i%ids), "first")
+				if i%10 == 0 {
+					e.Body = []byte("another")
+				}
+				_, err := s.AddEvent(ctx, e)
+				if err != nil && !strings.Contains(err.Error(), "refused") || err == nil && i%10 == 0 {
+					t.Errorf("add: %v", err)
+				}
+				if err == nil {
+					mu.Lock()
+					counted[e.ExternalID]++
+					mu.Unlock()
+				}
+			})
+		}
+		all.Wait()
+		for _, e := range list(t, s) {
+			if e.Deliveries != 1+counted[e.ExternalID] {
+				t.Errorf("event %s: %d deliveries are counted, of which %d were answered", e.ExternalID, e.Deliveries, 1+counted[e.ExternalID])
 			}
 		}
 	})
 }
 
-func TestAddEventGivesUp(t *testing.T) {
+// An ID whose event has failed accepts another body, whichever came first. The failed one is kept beside it.
+func TestFailedEventGivesWay(t *testing.T) {
+	const first, second = "first", "second"
+	contradictory := event("a", second)
+	contradictory.Quarantined, contradictory.Problem = true, "the header says otherwise"
+	unreadable := event("a", first)
+	unreadable.Problem = "unreadable body"
+	for name, test := range map[string]struct {
+		deliver func(t *testing.T, s *models.Store)
+		want    map[string]models.EventStatus // by body
+	}{
+		"to a body that comes after it failed": {
+			func(t *testing.T, s *models.Store) {
+				add(t, s, event("a", first), models.Accepted)
+				fail(t, s)
+				add(t, s, event("a", second), models.Accepted)
+				add(t, s, event("a", second), models.Repeated)
+				add(t, s, event("a", first), models.Conflicting)
+			},
+			map[string]models.EventStatus{first: models.Quarantined, second: models.Received},
+		},
+		"to a body that came before it failed": {
+			func(t *testing.T, s *models.Store) {
+				add(t, s, event("a", first), models.Accepted)
+				add(t, s, event("a", second), models.Conflicting)
+				fail(t, s)
+				add(t, s, event("a", second), models.Repeated)
+			},
+			map[string]models.EventStatus{first: models.Quarantined, second: models.Received},
+		},
+		"to a body that came before its workers died": {
+			func(t *testing.T, s *models.Store) {
+				add(t, s, event("a", first), models.Accepted)
+				add(t, s, event("a", second), models.Conflicting)
+				crash(t, s)
+			},
+			map[string]models.EventStatus{first: models.Quarantined, second: models.Received},
+		},
+		"if it could not be read": {
+			func(t *testing.T, s *models.Store) {
+				add(t, s, unreadable, models.Accepted)
+				add(t, s, event("a", second), models.Accepted)
+			},
+			map[string]models.EventStatus{first: models.Quarantined, second: models.Received},
+		},
+		"to each body once": {
+			func(t *testing.T, s *models.Store) {
+				add(t, s, event("a", first), models.Accepted)
+				fail(t, s)
+				add(t, s, event("a", second), models.Accepted)
+				fail(t, s)
+				add(t, s, event("a", first), models.Conflicting)
+				add(t, s, event("a", second), models.Repeated)
+			},
+			map[string]models.EventStatus{first: models.Quarantined, second: models.Failed},
+		},
+		"to no body that contradicts itself": {
+			func(t *testing.T, s *models.Store) {
+				add(t, s, event("a", first), models.Accepted)
+				add(t, s, contradictory, models.Conflicting)
+				fail(t, s)
+				add(t, s, contradictory, models.Conflicting)
+			},
+			map[string]models.EventStatus{first: models.Failed, second: models.Quarantined},
+		},
+		"to no body that cannot be read": {
+			func(t *testing.T, s *models.Store) {
+				add(t, s, event("a", second), models.Accepted)
+				fail(t, s)
+				add(t, s, unreadable, models.Conflicting)
+			},
+			map[string]models.EventStatus{first: models.Quarantined, second: models.Failed},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onBothDialects(t, func(t *testing.T, s *models.Store) {
+				test.deliver(t, s)
+				got := map[string]models.EventStatus{}
+				for _, e := range list(t, s) {
+					full, err := s.Event(ctx, e.ID)
+					if err != nil {
+						t.Fatal(err)
+					}
+					got[string(full.Body)] = full.Status
+				}
+				if diff := cmp.Diff(test.want, got); diff != "" {
+					t.Errorf("(-want +got)\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+// It gives way to a body that comes at the moment at which it fails as well.
+func TestFailedEventGivesWayMeanwhile(t *testing.T) {
 	onBothDialects(t, func(t *testing.T, s *models.Store) {
-		cancelled, cancel := context.WithCancel(ctx)
-		cancel()
-		// Which of the two the select takes is chance: what matters is that it returns, and says so if it did not store.
-		if _, err := s.AddEvent(cancelled, event("a", "1")); err != nil && !errors.Is(err, context.Canceled) {
-			t.Fatalf("error %v, want context.Canceled", err)
+		for round := range 40 {
+			id := fmt.Sprint(round)
+			add(t, s, event(id, "first"), models.Accepted)
+			first := only(t, claim(t, s, now))
+			var both sync.WaitGroup
+			both.Go(func() {
+				if err := s.Retry(ctx, models.EventWork, first.ID, first.Attempts, errors.New("cannot be applied"), time.Time{}); err != nil {
+					t.Error(err)
+				}
+			})
+			both.Go(func() {
+				if _, err := s.AddEvent(ctx, event(id, "second")); err != nil {
+					t.Error(err)
+				}
+			})
+			both.Wait()
+			second := only(t, claim(t, s, now))
+			if string(second.Body) != "second" {
+				t.Fatalf("round %d: %s is due, want the second body", round, second.Body)
+			}
+			apply(t, s, second, models.Facts{Ignored: "a test"}, models.Ignored)
 		}
 	})
 }
 
-// A 200 must mean that the commit is on disk, so both databases are told to sync each one.
+// fail has the only due event fail for good.
+func fail(t *testing.T, s *models.Store) {
+	t.Helper()
+	e := only(t, claim(t, s, now))
+	if err := s.Retry(ctx, models.EventWork, e.ID, e.Attempts, errors.New("cannot be applied"), time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// crash has the worker of the only due event die until its attempts are used up.
+func crash(t *testing.T, s *models.Store) {
+	t.Helper()
+	when := now
+	for range models.MaxAttempts {
+		only(t, claim(t, s, when))
+		when = when.Add(models.ClaimTimeout)
+	}
+	if _, gaveUp := offer(t, s, when); len(gaveUp) != 1 {
+		t.Fatalf("gave up %v, want one event", gaveUp)
+	}
+}
+
+// An answered delivery must be on disk, whatever the server's default.
 func TestCommitsAreSynced(t *testing.T) {
-	onBothDialects(t, func(t *testing.T, s *models.Store) {
-		query, want := "PRAGMA synchronous", "2" // FULL
-		if s.Dialect() == "postgres" {
-			query, want = "SHOW synchronous_commit", "on"
-		}
-		short, cancel := context.WithTimeout(ctx, 5*time.Second)
-		defer cancel()
-		var got string
-		if err := s.DB().QueryRowContext(short, query).Scan(&got); err != nil || got != want {
-			t.Fatalf("%s is %s %v, want %s", query, got, err, want)
+	t.Parallel()
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		s := open(t, "sqlite:"+filepath.Join(t.TempDir(), "test.db"))
+		var level string
+		if err := s.DB().QueryRowContext(ctx, "PRAGMA synchronous").Scan(&level); err != nil || level != "2" {
+			t.Errorf("synchronous is %s %v, want 2, which is FULL", level, err)
 		}
 	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		s := open(t, withParameter(t, testservers.DatabaseURL(t), "synchronous_commit", "off"))
+		refuse(t, s, "events", "current_setting('synchronous_commit') <> 'on'")
+		add(t, s, event("a", "1"), models.Accepted)
+	})
+}
+
+func withParameter(t *testing.T, rawURL, name, value string) string {
+	t.Helper()
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	query := u.Query()
+	query.Set(name, value)
+	u.RawQuery = query.Encode()
+	return u.String()
 }

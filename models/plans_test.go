@@ -2,7 +2,6 @@ package models
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"path/filepath"
 	"regexp"
@@ -11,29 +10,75 @@ import (
 	"testing"
 	"time"
 
-	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
 
 	"example.com/identity-webhooks/app/testservers"
 	"example.com/identity-webhooks/migrations"
 )
 
-// TestNoTableScans runs what workers, receivers and the admin API ask for on tables of some size, and looks at the plan of each
-// statement: none may read a large table from end to end, or sort one.
+// TestNoTableScans makes every kind of call on tables of some size, and looks at the plan of each statement: none may read a large
+// table from end to end.
 func TestNoTableScans(t *testing.T) {
 	t.Parallel()
-	t.Run("sqlite", func(t *testing.T) {
-		t.Parallel()
-		scans(t, "sqlite:"+filepath.Join(t.TempDir(), "test.db"), false)
-	})
-	for name, analyzed := range map[string]bool{"postgres": true, "postgres before it knows its tables": false} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			scans(t, testservers.DatabaseURL(t), analyzed)
-		})
+	for dialect, url := range map[string]func(testing.TB) string{
+		"sqlite":   func(t testing.TB) string { return "sqlite:" + filepath.Join(t.TempDir(), "test.db") },
+		"postgres": testservers.DatabaseURL,
+	} {
+		for name, with := range map[string]tables{"analyzed": {analyzed: true}, "new": {}, "with a backlog": {backlog: true}} {
+			t.Run(dialect+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				scans(t, url(t), with)
+			})
+		}
 	}
 }
 
-func scans(t *testing.T, url string, analyzed bool) {
+// tables says what is special about the tables.
+type tables struct {
+	analyzed bool // Postgres has counted them, as it does by itself a minute or so after they have grown
+	backlog  bool // a quarter of the events waits: then only the pipeline's own statements matter
+}
+
+func scans(t *testing.T, url string, with tables) {
+	s := openFull(t, url, 20_000, 4_000)
+	if with.backlog {
+		execute(t, s, "DELETE FROM processed_events WHERE event_id % 4 = 1", fmt.Sprintf("INSERT INTO pending_events "+
+			"(id, queue, due_at, attempts, failed, last_error) SELECT id, queue, %d, 1, FALSE, 'no' FROM events WHERE id %% 4 = 1", minute(5).micro()))
+	}
+	if with.analyzed {
+		analyze(t, s)
+	}
+	seen := &spy{Interface: logger.Discard}
+	s.db.Logger, s.read.Logger = seen, seen
+	ask(t, s)
+	if len(seen.statements) < 50 {
+		t.Fatalf("saw %d statements, want those of all calls", len(seen.statements))
+	}
+	for _, statement := range seen.statements {
+		// Counting all rows does read them all, and a list without a filter ends with its page. Before Postgres knows its tables, it takes
+		// most lists for longer than they are.
+		unfiltered := !strings.Contains(statement, "WHERE") || strings.Contains(statement, "WHERE 1 = 1 ORDER") || strings.Contains(statement, "COUNT(*)")
+		listing := strings.Contains(statement, "AS status")
+		if unfiltered || listing && (with.backlog || s.dialect == "postgres" && !with.analyzed) {
+			continue
+		}
+		for _, step := range plan(t, s, statement) {
+			if scanning.MatchString(step) || !listing && scanningPending.MatchString(step) && (with.backlog || s.dialect == "sqlite") {
+				t.Errorf("%s\n%s", step, statement)
+			}
+		}
+	}
+}
+
+// scanning matches the steps of a plan that read a large table from end to end. A SCAN of SQLite that uses an index for the order
+// stops when it has found enough.
+var scanning = regexp.MustCompile(`^SCAN (events|r|processed_events|customers|facts|follow_ups)$|Seq Scan on (events|processed_events|customers|facts|follow_ups)`)
+
+// scanningPending matches those that read all that is pending.
+var scanningPending = regexp.MustCompile(`^SCAN (p|pending_events)$|Seq Scan on pending_events`)
+
+func openFull(t testing.TB, url string, events, customers int) *Store {
+	t.Helper()
 	s, err := Open(t.Context(), url)
 	if err != nil {
 		t.Fatal(err)
@@ -46,71 +91,55 @@ func scans(t *testing.T, url string, analyzed bool) {
 	if _, err := migrations.Up(t.Context(), s.DB(), s.Dialect()); err != nil {
 		t.Fatal(err)
 	}
-	grow(t, s, 20_000, 4_000)
-	if analyzed {
-		analyze(t, s)
+	if events > 0 {
+		grow(t, s, events, customers)
 	}
-	seen := &spy{statements: map[string][]any{}}
-	seen.on(s.db)
-	if s.read != s.db {
-		seen.on(s.read)
-	}
-	ask(t, s)
-	if len(seen.statements) < 30 {
-		t.Fatalf("saw %d statements, want those of all calls", len(seen.statements))
-	}
-	for statement, args := range seen.statements {
-		for _, step := range plan(t, s, statement, args) {
-			// Counting all rows does read them all, and a list without a filter ends with its page.
-			if scanning.MatchString(step) && strings.Contains(statement, "WHERE") && !strings.Contains(statement, "COUNT(*)") {
-				t.Errorf("%s\n%s", step, statement)
-			}
-		}
-	}
+	return s
 }
 
-// scanning matches the steps of a plan that read a large table from end to end. A SCAN of SQLite that uses an index for the order
-// stops when it has found enough.
-var scanning = regexp.MustCompile(`^SCAN (events|processed_events|customers|decisions|checks)$|` +
-	`Seq Scan on (events|processed_events|customers|decisions|checks)`)
-
-// grow fills the tables with events that were processed long ago, and their customers.
+// grow fills the tables with events that were processed long ago, one in a hundred of them failed, and their customers.
 func grow(t testing.TB, s *Store, events, customers int) {
 	t.Helper()
 	series := "WITH RECURSIVE series (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM series WHERE n < %d) "
-	blob, id := "randomblob(32)", "lower(hex(randomblob(16)))"
-	body := "CAST(printf('%.474c', 'x') AS BLOB)"
+	key, hash, text := "randomblob(16)", "randomblob(32)", "CAST(printf('%.474c', 'x') AS BLOB)"
 	if s.dialect == "postgres" {
 		series = "WITH series AS (SELECT n FROM generate_series(1, %d) AS n) "
-		blob, id = "decode(md5(n::text) || md5(n::text), 'hex')", "md5(n::text)"
-		body = "convert_to(repeat('x', 474), 'UTF8')"
+		key, hash, text = "decode(md5(n::text), 'hex')", "decode(md5(n::text) || md5(n::text), 'hex')", "convert_to(repeat('x', 474), 'UTF8')"
 	}
+	people, all := fmt.Sprintf(series, customers), fmt.Sprintf(series, events)
 	for _, statement := range []string{
-		fmt.Sprintf("INSERT INTO customers (provider, subject_id, external_id, status, status_reason, status_at, decided_by, aml_hold, profile, events, revision, created_at, updated_at) "+series+
-			"SELECT 'trustgate', 'subject-' || n, 'user-' || n, CASE n %% 10 WHEN 0 THEN 'rejected' ELSE 'verified' END, 'manual_approved', 1, 'manual', n %% 1000 = 0,"+
-			" '{\"external_id\":{\"at\":\"2026-01-01T00:00:00Z\",\"by\":\"7b1e4c52-90ad-4f0e-8a35-2c6d9f1b7e04\",\"value\":\"user-100000\"}}', 1, 1, 1, 1 FROM series", customers),
-		fmt.Sprintf("INSERT INTO decisions (customer_id, source, authority, status, reason, reviewer, at, external_id) "+series+
-			"SELECT n, 'applicant', 'manual', 'verified', '', '', 1, 'e' || n FROM series", customers),
-		fmt.Sprintf("INSERT INTO checks (customer_id, kind, check_id, status, reason, hit_count, at, external_id) "+series+
-			"SELECT n, 'document', 'd' || n, 'passed', '', 0, 1, 'e' || n FROM series", customers),
-		fmt.Sprintf("INSERT INTO events (provider, generation, external_id, derived, type, tenant_id, correlation_id, queue, body, sha256, status, outcome,"+
-			" next_at, occurred_at, received_at, processed_at, customer_id) "+series+
-			"SELECT 'trustgate', 'v2', %s, FALSE, 'applicant.reviewed', 't', '', 'default', %s, %s, CASE n %% 100 WHEN 0 THEN 'failed' ELSE 'processed' END,"+
-			" CASE n %% 100 WHEN 0 THEN '' ELSE 'applied' END, 1, 1, 1, 1, n %% %d + 1 FROM series", events, id, body, blob, customers),
-		"INSERT INTO processed_events (provider, external_id, type, outcome, processed_at) SELECT provider, external_id, type, 'applied', 1 FROM events",
+		"INSERT INTO customers (provider, subject_id, external_id, status, decided_by, aml_hold, events, revision, created_at, updated_at) " + people +
+			"SELECT 'acme', 'subject-' || n, 'user-' || n, CASE n % 10 WHEN 0 THEN 'rejected' ELSE 'verified' END, 'manual', n % 1000 = 0, 1, 1, 1, 1 FROM series",
+		"INSERT INTO facts (about, about_id, name, key, value, at, rank, external_id) " + people +
+			`SELECT 'customer', n, 'decision', 'applicant' || char || 'manual', '{"source":"applicant","authority":"manual","status":"verified"}', 1, 2, 'e' FROM series`,
+		"INSERT INTO facts (about, about_id, name, key, value, at, rank, external_id) " + people +
+			`SELECT 'customer', n, 'profile', 'external_id', '"user-' || n || '"', 1, 0, 'e' FROM series`,
+		"INSERT INTO events (key, provider, generation, external_id, derived, type, tenant_id, correlation_id, queue, secret, sandbox, body, sha256," +
+			" quarantined, problem, deliveries, occurred_at, received_at) " + all + "SELECT " + key + ", 'acme', 'v1', 'evt-' || n, FALSE, 'person.reviewed', 't', '', 'default', ''," +
+			" FALSE, " + text + ", " + hash + ", FALSE, '', 1, 1, 1 FROM series",
+		"INSERT INTO pending_events (id, queue, due_at, attempts, failed, last_error) SELECT id, queue, 0, 1, TRUE, 'no' FROM events WHERE id % 100 = 0",
+		fmt.Sprintf("INSERT INTO processed_events (external_id, provider, event_id, type, outcome, reason, attempts, customer_id, processed_at) "+
+			"SELECT external_id, provider, id, type, 'applied', '', 1, id %% %d + 1, 1 FROM events WHERE id %% 100 <> 0", customers),
+		fmt.Sprintf("INSERT INTO follow_ups (key, name, once, customer_id, event_id, change, result, created_at, done_at, queue, due_at) "+
+			"SELECT 'fu-' || id, 'callback', FALSE, id %% %d + 1, id, body, 'done', 1, 1, 'follow-ups', 0 FROM events", customers),
 	} {
-		if _, err := s.DB().ExecContext(context.Background(), strings.ReplaceAll(statement, "%%", "%")); err != nil {
-			t.Fatalf("%v in %s", err, statement)
-		}
+		statement = strings.ReplaceAll(statement, "|| char ||", map[string]string{"sqlite": "|| char(31) ||", "postgres": "|| chr(31) ||"}[s.dialect])
+		execute(t, s, statement)
 	}
 }
 
-// analyze has Postgres count its tables, as it does by itself a minute or so after they have grown.
 func analyze(t testing.TB, s *Store) {
 	t.Helper()
 	if s.dialect == "postgres" {
-		if _, err := s.DB().ExecContext(context.Background(), "ANALYZE"); err != nil {
-			t.Fatal(err)
+		execute(t, s, "ANALYZE")
+	}
+}
+
+func execute(t testing.TB, s *Store, statements ...string) {
+	t.Helper()
+	for _, statement := range statements {
+		if _, err := s.DB().ExecContext(context.Background(), statement); err != nil {
+			t.Fatalf("%v in %s", err, statement)
 		}
 	}
 }
@@ -118,7 +147,7 @@ func analyze(t testing.TB, s *Store) {
 // ask makes every kind of call.
 func ask(t *testing.T, s *Store) {
 	t.Helper()
-	now := time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
+	ctx, now := t.Context(), minute(0).Time
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -126,152 +155,113 @@ func ask(t *testing.T, s *Store) {
 		}
 	}
 	add := func(id, body string) {
-		_, err := s.AddEvent(t.Context(), Event{Provider: "trustgate", Generation: "v2", ExternalID: id, Type: "case.created", Queue: DefaultQueue,
-			Body: []byte(body), Status: Received, OccurredAt: At(now), ReceivedAt: At(now)})
+		_, err := s.AddEvent(ctx, Event{Provider: "acme", Generation: "v1", ExternalID: id, Type: "case.created", Queue: DefaultQueue,
+			Body: []byte(body), OccurredAt: At(now), ReceivedAt: At(now)})
 		must(err)
 	}
-	claim := func() Event {
+	take := func() Event {
 		t.Helper()
-		offers, _, err := s.OfferEvents(t.Context(), DefaultQueue, 1, now)
+		o, _, err := s.Offer(ctx, EventWork, DefaultQueue, 1, now)
 		must(err)
-		e, err := s.ClaimEvent(t.Context(), offers[0], now)
+		events, err := s.ClaimEvents(ctx, o, now)
 		must(err)
-		return e
+		return events[0]
 	}
+	apply := func(f Facts) {
+		t.Helper()
+		_, err := s.ApplyEvent(ctx, take(), f, func(Change) []FollowUp { return []FollowUp{{Name: "mail", Queue: DefaultQueue}} }, At(now))
+		must(err)
+	}
+	verified := Facts{SubjectID: "subject-7", Decisions: []Decision{{Source: FromApplicant, Authority: ByManual, Status: StatusRejected}}}
+	everything := verified
+	everything.Checks, everything.Hits = []Check{{Kind: DocumentCheck, CheckID: "d", Status: CheckPassed}}, []Hit{{HitID: "h", Kind: AlertKind}}
+	everything.Case, everything.Company = &CaseFacts{CaseID: "c", Opened: &Opening{}}, &CompanyFacts{CompanyID: "k", Owner: &BeneficialOwner{OwnerID: "o"}}
 	add("new", "1")
 	add("new", "1")
 	add("new", "2") // quarantined
-	_, err := s.ApplyEvent(t.Context(), claim(), Change{
-		SubjectID: "subject-7", Decisions: []Decision{{Source: FromApplicant, Authority: Automatic, Status: Verified}},
-		Checks: []Check{{Kind: DocumentCheck, CheckID: "d", Status: CheckPassed}}, Hits: []Hit{{HitID: "h", Kind: AlertKind}},
-		Cases: []CaseChange{{CaseID: "c"}},
-	}, At(now))
-	must(err)
+	apply(everything)
 	add("stale", "1")
-	_, err = s.ApplyEvent(t.Context(), claim(), Change{SubjectID: "subject-7", Decisions: []Decision{{Source: FromApplicant, Authority: Automatic, Status: Verified}}}, At(now))
-	must(err)
-	var together []int64
-	for id := range int64(maxApply) {
-		together = append(together, 100*id+1)
-	}
-	_, err = factsOf(s.db, together) // of the customers of events that share a transaction
-	must(err)
+	apply(verified)
 	add("failing", "1")
-	must(s.RetryEvent(t.Context(), claim(), fmt.Errorf("no"), now.Add(time.Hour)))
-	_, err = s.RecallEvents(t.Context(), DefaultQueue, now)
+	add("failing", "2") // quarantined, and takes its place
+	failing := take()
+	must(s.Retry(ctx, EventWork, failing.ID, failing.Attempts, fmt.Errorf("no"), now))
+	failing = take()
+	must(s.Retry(ctx, EventWork, failing.ID, failing.Attempts, fmt.Errorf("no"), time.Time{}))
+	_, err := s.Due(ctx, EventWork, DefaultQueue, now)
 	must(err)
-	_, err = s.ReplayEvent(t.Context(), 100, now)
+	o, _, err := s.Offer(ctx, FollowUpWork, DefaultQueue, 10, now)
 	must(err)
-	_, err = s.ReplayEvents(t.Context(), EventFilter{Status: Failed}, Pace{Limit: 10}, now)
+	must(s.Release(ctx, o, now))
+	o, _, err = s.Offer(ctx, FollowUpWork, DefaultQueue, 10, now)
+	must(err)
+	ups, err := s.ClaimFollowUps(ctx, o, now)
+	must(err)
+	must(s.FinishFollowUp(ctx, ups[0], FollowUpDone, "", At(now)))
+	_, err = s.ReplayFollowUp(ctx, ups[0].ID, now)
+	must(err)
+	_, err = s.ReplayEvent(ctx, 100, now)
+	must(err)
+	_, err = s.ReplayEvents(ctx, EventFilter{Status: Failed}, Pace{Limit: 10}, now)
 	must(err)
 	for _, f := range []EventFilter{
-		{}, {Provider: "trst"}, {Type: "test.ping"}, {Provider: "trustgate", Type: "test.ping"}, {Status: Failed}, {Status: Quarantined}, {Status: Received},
-		{Status: Queued}, {Outcome: Stale}, {Outcome: Sandbox}, {CustomerID: 7}, {ExternalID: "nobody"}, {Provider: "trst", ExternalID: "nobody"},
+		{}, {Provider: "umbrella"}, {Type: "test.ping"}, {Provider: "acme", Type: "test.ping"}, {Status: Failed}, {Status: Quarantined}, {Status: Received},
+		{Status: Queued}, {Outcome: Stale}, {Outcome: Sandbox}, {CustomerID: 7}, {ExternalID: "nobody"}, {Provider: "umbrella", ExternalID: "nobody"},
 	} {
-		_, err := s.Events(t.Context(), f, Page{Limit: 50})
+		_, err := s.Events(ctx, f, Page{Limit: 50})
 		must(err)
-		_, err = s.Events(t.Context(), f, Page{Limit: 50, Before: 15_000})
+		_, err = s.Events(ctx, f, Page{Limit: 50, Before: 5_000})
 		must(err)
 	}
 	yes := true
-	for _, f := range []CustomerFilter{{}, {Provider: "trst"}, {SubjectID: "nobody"}, {ExternalID: "nobody"}, {Status: Withdrawn}, {AMLHold: &yes}} {
-		_, err := s.Customers(t.Context(), f, Page{Limit: 50})
+	for _, f := range []CustomerFilter{{}, {Provider: "umbrella"}, {SubjectID: "nobody"}, {ExternalID: "nobody"}, {Status: StatusWithdrawn}, {AMLHold: &yes}} {
+		_, err := s.Customers(ctx, f, Page{Limit: 50})
 		must(err)
 	}
-	_, _, err = s.Customer(t.Context(), 7)
+	for _, f := range []FollowUpFilter{{}, {Name: "mail"}, {CustomerID: 7}, {EventID: 7}, {Status: FollowUpFailed}, {Status: FollowUpWaiting}, {Status: FollowUpLogged}} {
+		_, err := s.FollowUps(ctx, f, Page{Limit: 50})
+		must(err)
+	}
+	_, _, err = s.Customer(ctx, 7)
 	must(err)
-	_, err = s.Event(t.Context(), 7)
+	_, err = s.Event(ctx, 7)
 	must(err)
-	_, err = s.Stats(t.Context())
+	_, err = s.Stats(ctx)
 	must(err)
-	_, err = s.LastEvent(t.Context(), "trst")
+	_, err = s.LastEvent(ctx, "umbrella")
 	must(err)
 }
 
-// spy notes the statements that go through a connection pool.
+// spy notes the statements that gorm would log.
 type spy struct {
+	logger.Interface
 	mu         sync.Mutex
-	statements map[string][]any
+	statements []string
 }
 
-// on lets the pool of db go through the spy.
-func (s *spy) on(db *gorm.DB) {
-	pool := &spiedPool{db.ConnPool.(*sql.DB), s}
-	db.ConnPool, db.Statement.ConnPool = pool, pool
-}
-
-func (s *spy) note(statement string, args []any) {
+func (s *spy) Trace(_ context.Context, _ time.Time, statement func() (string, int64), _ error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.statements[statement] = args
-}
-
-type spiedPool struct {
-	*sql.DB
-	spy *spy
-}
-
-func (p *spiedPool) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	p.spy.note(query, args)
-	return p.DB.ExecContext(ctx, query, args...)
-}
-
-func (p *spiedPool) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	p.spy.note(query, args)
-	return p.DB.QueryContext(ctx, query, args...)
-}
-
-// GetDBConn implements gorm.GetDBConnector.
-func (p *spiedPool) GetDBConn() (*sql.DB, error) { return p.DB, nil }
-
-// BeginTx implements gorm.ConnPoolBeginner.
-func (p *spiedPool) BeginTx(ctx context.Context, options *sql.TxOptions) (gorm.ConnPool, error) {
-	tx, err := p.DB.BeginTx(ctx, options)
-	return &spiedTx{tx, p.spy}, err
-}
-
-type spiedTx struct {
-	*sql.Tx
-	spy *spy
-}
-
-func (p *spiedTx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	p.spy.note(query, args)
-	return p.Tx.ExecContext(ctx, query, args...)
-}
-
-func (p *spiedTx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	p.spy.note(query, args)
-	return p.Tx.QueryContext(ctx, query, args...)
+	text, _ := statement()
+	s.statements = append(s.statements, text)
 }
 
 // plan returns the steps of a statement's plan.
-func plan(t *testing.T, s *Store, statement string, args []any) (steps []string) {
+func plan(t *testing.T, s *Store, statement string) (steps []string) {
 	t.Helper()
-	if strings.HasPrefix(statement, "SET ") {
-		return nil
-	}
-	explain := "EXPLAIN "
+	explain, column := "EXPLAIN ", 0
 	if s.dialect == "sqlite" {
-		explain = "EXPLAIN QUERY PLAN "
+		explain, column = "EXPLAIN QUERY PLAN ", 3
 	}
-	rows, err := s.DB().QueryContext(t.Context(), explain+statement, args...)
+	rows, err := s.DB().QueryContext(t.Context(), explain+statement)
 	if err != nil {
 		t.Fatalf("%v in %s", err, statement)
 	}
-	defer func() {
-		if err := rows.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
+	defer rows.Close() //nolint:errcheck // only read
 	for rows.Next() {
+		var ignored [3]int
 		var step string
-		to := []any{&step}
-		if s.dialect == "sqlite" {
-			var a, b, c int
-			to = []any{&a, &b, &c, &step}
-		}
-		if err := rows.Scan(to...); err != nil {
+		if err := rows.Scan(append([]any{&ignored[0], &ignored[1], &ignored[2]}[:column], &step)...); err != nil {
 			t.Fatal(err)
 		}
 		steps = append(steps, step)

@@ -3,111 +3,187 @@ package models
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 )
 
-// The protocol between the inbox and the queue. The row alone decides when and whether an event is worked on; the queue only
-// carries the news. Every change of hands is one conditional UPDATE, so any number of relays and workers may try.
+// The protocol between the database and the queue. The row alone decides whether and when something is processed. The queue only carries
+// tasks that name rows, and may lose them.
+//
+//	offer    a due row gets due_at = now + ClaimTimeout; the new due_at names the offer
+//	claim    where due_at is still the offer's: attempts + 1, due_at = now + ClaimTimeout
+//	apply    the last statement of the transaction deletes the row where attempts is still the claim's
+//	fail     due_at = now + backoff, or 0 and failed, where attempts is still the claim's
+//
+// Each step is a conditional write, so any number of relays and workers may run. The row of a killed worker becomes due again by itself.
 
 const (
-	// offerTimeout is how long an offer stands before the event is offered again. It doubles while nobody claims it.
-	offerTimeout = 10 * time.Second
-	maxOffer     = 5 * time.Minute
-	// ClaimTimeout is how long a worker has for an attempt. After it the event is due again: the worker was killed.
+	// ClaimTimeout is how long an offer and an attempt may take. After it the row is due again.
 	ClaimTimeout = 15 * time.Second
-	// MaxAttempts is how often an event is tried before it is left as failed.
+	// MaxAttempts is how often something is tried before it is left as failed.
 	MaxAttempts = 10
+	// maxDelay is longer than any offer, claim or backoff. A later due_at was written by a clock that was ahead, so the row counts as due.
+	maxDelay = 15 * time.Minute
 )
 
-// Offer names an event and the how-manieth time it is offered. Only the newest offer of an event can be claimed.
-type Offer struct {
-	ID     int64
-	Offers int
+// Work is a table of things to do: pending events or follow-ups. Both have the columns id, queue, due_at, attempts, failed and last_error.
+type Work string
+
+// The tables of things to do.
+const (
+	EventWork    Work = "pending_events"
+	FollowUpWork Work = "follow_ups"
+)
+
+// PendingEvent is an event that still has to be processed, or has failed.
+type PendingEvent struct {
+	ID        int64 `gorm:"autoIncrement:false"` // the event's
+	Queue     string
+	DueAt     Time
+	Attempts  int
+	Failed    bool
+	LastError string
 }
 
-// OfferEvents marks up to limit due events of a queue as offered and returns them, those due longest first. Events whose
-// attempts are used up, because each of them ended in a crash, become failed instead and are returned as dead.
-func (s *Store) OfferEvents(ctx context.Context, queue string, limit int, now time.Time) (offered, dead []Offer, err error) {
-	var found, lost []Offer // not the results: a statement that nobody waits for any more may still run
-	err = s.statement(ctx, func(db *gorm.DB) error {
-		found, lost = nil, nil
-		skip := ""
+// pendingEvent returns the pending row of an event that was just stored: due at once, or failed if the event has a Problem.
+func pendingEvent(e *Event, id int64) *PendingEvent {
+	if e.Problem != "" {
+		return &PendingEvent{ID: id, Queue: e.Queue, Failed: true, LastError: e.Problem}
+	}
+	return &PendingEvent{ID: id, Queue: e.Queue, DueAt: e.ReceivedAt}
+}
+
+// Offer is a set of rows that are offered to the workers together.
+type Offer struct {
+	Work  Work
+	DueAt Time // identifies the offer: a row with another due_at is no longer in it
+	IDs   []int64
+}
+
+// due selects the rows of a queue that are due.
+func due(db *gorm.DB, w Work, queue string, now time.Time) *gorm.DB {
+	return db.Table(string(w)).Where("queue = ? AND due_at > 0 AND (due_at <= ? OR due_at > ?)", queue, At(now), At(now.Add(maxDelay)))
+}
+
+// Due reports whether a queue has rows that are due.
+func (s *Store) Due(ctx context.Context, w Work, queue string, now time.Time) (bool, error) {
+	var ids []int64
+	err := due(s.read.WithContext(ctx), w, queue, now).Limit(1).Pluck("id", &ids).Error
+	return len(ids) > 0, wrap("look for due "+string(w), err)
+}
+
+// Offer marks up to limit due rows of a queue as offered, those due longest first. Rows that have used up their attempts, because each
+// ended in a crash, become failed instead; gaveUp lists them.
+func (s *Store) Offer(ctx context.Context, w Work, queue string, limit int, now time.Time) (o Offer, gaveUp []int64, err error) {
+	o = Offer{Work: w, DueAt: At(now.Add(ClaimTimeout))}
+	err = s.transact(ctx, func(tx *gorm.DB) error {
+		oldest := due(tx, w, queue, now).Select("id", "attempts").Order("due_at").Limit(limit)
 		if s.dialect == "postgres" {
-			skip = "FOR UPDATE SKIP LOCKED" // another relay is offering those
+			oldest = oldest.Clauses(clause.Locking{Strength: "UPDATE", Options: "SKIP LOCKED"}) // another relay is offering those
 		}
-		rows, err := collect(db, (*Event).offered, `UPDATE events SET
-				status     = CASE WHEN attempts >= ? THEN 'failed' ELSE 'queued' END,
-				last_error = CASE WHEN attempts >= ? AND last_error = '' THEN ? ELSE last_error END,
-				offers     = offers + 1,
-				unclaimed  = unclaimed + 1,
-				next_at    = CAST(? AS BIGINT) + CASE WHEN unclaimed >= 5 THEN CAST(? AS BIGINT) ELSE CAST(? AS BIGINT) * (1 << CAST(unclaimed AS INT)) END
-			WHERE id IN (
-				SELECT id FROM events WHERE status IN ('received', 'queued') AND queue = ? AND next_at <= ?
-				ORDER BY next_at LIMIT ? `+skip+`)
-			RETURNING id, offers, status`,
-			MaxAttempts, MaxAttempts, "the worker died in each attempt",
-			now.UnixMicro(), maxOffer.Microseconds(), offerTimeout.Microseconds(),
-			queue, now.UnixMicro(), limit)
-		for _, e := range rows {
-			if e.Status == Failed {
-				lost = append(lost, Offer{e.ID, e.Offers})
+		var rows []PendingEvent
+		if err := oldest.Find(&rows).Error; err != nil {
+			return err
+		}
+		for _, r := range rows {
+			if r.Attempts >= MaxAttempts {
+				gaveUp = append(gaveUp, r.ID)
 			} else {
-				found = append(found, Offer{e.ID, e.Offers})
+				o.IDs = append(o.IDs, r.ID)
 			}
 		}
+		if len(o.IDs) > 0 {
+			if err := tx.Table(string(w)).Where("id IN ?", o.IDs).Update("due_at", o.DueAt).Error; err != nil {
+				return err
+			}
+		}
+		if len(gaveUp) == 0 {
+			return nil
+		}
+		err := tx.Table(string(w)).Where("id IN ?", gaveUp).Updates(map[string]any{
+			"due_at": 0, "failed": true,
+			"last_error": gorm.Expr("CASE WHEN last_error = '' THEN 'the worker died in each attempt' ELSE last_error END"),
+		}).Error
+		for i := 0; err == nil && w == EventWork && i < len(gaveUp); i++ {
+			err = replaceFailed(tx, gaveUp[i])
+		}
 		return err
 	})
 	if err != nil {
-		return nil, nil, fmt.Errorf("offer events: %w", err)
+		return Offer{}, nil, fmt.Errorf("offer %s: %w", w, err)
 	}
-	return found, lost, nil
+	return o, gaveUp, nil
 }
 
-// offered is where the columns go that OfferEvents returns.
-func (e *Event) offered() []any { return []any{&e.ID, &e.Offers, &e.Status} }
-
-const (
-	// clockSkew is how far the clocks of two of our machines may differ.
-	clockSkew = 5 * time.Second
-	// farthest is more than any offer, claim or backoff lasts.
-	farthest = 15 * time.Minute
-)
-
-// RecallEvents makes events of a queue due that lie farther in the future than anything puts them: a clock was ahead, and was set
-// back. It returns how many. Events that a paced replay has spread stay where they are.
-func (s *Store) RecallEvents(ctx context.Context, queue string, now time.Time) (int64, error) {
-	var n int64
-	err := s.statement(ctx, func(db *gorm.DB) (err error) {
-		n, err = exec(db, `UPDATE events SET next_at = ?
-			WHERE queue = ? AND status IN ('received', 'queued') AND next_at > ?
-				AND (status = 'received' AND received_at > ? OR status = 'queued' AND next_at > ?)`,
-			now.UnixMicro(), queue, now.Add(clockSkew).UnixMicro(), now.Add(clockSkew).UnixMicro(), now.Add(farthest).UnixMicro())
-		return err
+// Release makes the rows of an offer that did not reach the queue due again at once.
+func (s *Store) Release(ctx context.Context, o Offer, now time.Time) error {
+	err := s.transact(ctx, func(tx *gorm.DB) error {
+		return tx.Table(string(o.Work)).Where("id IN ? AND due_at = ?", o.IDs, o.DueAt).Update("due_at", At(now)).Error
 	})
-	if err != nil {
-		return 0, fmt.Errorf("recall events: %w", err)
-	}
-	return n, nil
+	return wrap("release "+string(o.Work), err)
 }
 
-// RetryEvent gives a claimed event back, due at the time next, or leaves it as failed where next is zero. ErrNotFound says
-// that the claim had run out and another attempt has the event.
-func (s *Store) RetryEvent(ctx context.Context, e Event, cause error, next time.Time) error {
-	status := Queued
-	if next.IsZero() {
-		status = Failed
-	}
-	return s.statement(ctx, func(db *gorm.DB) error {
-		n, err := exec(db, `UPDATE events SET status = ?, last_error = ?, next_at = ?
-			WHERE id = ? AND status = 'queued' AND attempts = ?`, string(status), cause.Error(), At(next).micro(), e.ID, e.Attempts)
-		if err == nil && n == 0 {
-			err = ErrNotFound
-		}
-		if err != nil {
-			return fmt.Errorf("return event %d: %w", e.ID, err)
-		}
-		return nil
+// ClaimEvents claims the events of an offer, and returns them with their bodies. It leaves out events that are done or were offered again.
+func (s *Store) ClaimEvents(ctx context.Context, o Offer, now time.Time) ([]Event, error) {
+	return claim(ctx, s, o, now, eventView, func(e *Event, attempts map[int64]int) { e.Attempts = attempts[e.ID] })
+}
+
+// ClaimFollowUps does the same for follow-ups.
+func (s *Store) ClaimFollowUps(ctx context.Context, o Offer, now time.Time) ([]FollowUp, error) {
+	return claim(ctx, s, o, now, []string{"status"}, func(f *FollowUp, attempts map[int64]int) { f.Attempts = attempts[f.ID] })
+}
+
+// claim claims the rows that are still in the offer for ClaimTimeout, and counts the attempt. It reads what they stand for without the
+// columns in omit, and calls set for each with the attempts by ID.
+func claim[T any](ctx context.Context, s *Store, o Offer, now time.Time, omit []string, set func(*T, map[int64]int)) ([]T, error) {
+	var rows []PendingEvent
+	err := s.transact(ctx, func(tx *gorm.DB) error {
+		return tx.Table(string(o.Work)).Model(&rows).Clauses(clause.Returning{Columns: []clause.Column{{Name: "id"}, {Name: "attempts"}}}).
+			Where("id IN ? AND due_at = ?", o.IDs, o.DueAt).
+			Updates(map[string]any{"attempts": gorm.Expr("attempts + 1"), "due_at": At(now.Add(ClaimTimeout))}).Error
 	})
+	if err != nil || len(rows) == 0 {
+		return nil, wrap("claim "+string(o.Work), err)
+	}
+	attempts := make(map[int64]int, len(rows))
+	for _, r := range rows {
+		attempts[r.ID] = r.Attempts
+	}
+	var claimed []T
+	err = s.read.WithContext(ctx).Omit(omit...).Where("id IN ?", slices.Collect(maps.Keys(attempts))).Find(&claimed).Error
+	for i := range claimed {
+		set(&claimed[i], attempts)
+	}
+	return claimed, wrap("read claimed "+string(o.Work), err)
+}
+
+// Retry ends a failed attempt: the row is due again at next, or failed if next is zero. It may return ErrClaimLost.
+func (s *Store) Retry(ctx context.Context, w Work, id int64, attempts int, cause error, next time.Time) error {
+	err := s.transact(ctx, func(tx *gorm.DB) error {
+		err := orNone(tx.Table(string(w)).Where("id = ? AND attempts = ? AND due_at > 0", id, attempts).Updates(map[string]any{
+			"due_at": At(next), "failed": next.IsZero(), "last_error": storable(cause.Error(), maxError),
+		}), ErrClaimLost)
+		if err != nil || w != EventWork || !next.IsZero() {
+			return err
+		}
+		return replaceFailed(tx, id)
+	})
+	return wrap(fmt.Sprintf("retry row %d of %s", id, w), err)
+}
+
+// maxError is the longest error text that is stored, in bytes.
+const maxError = 1000
+
+// storable makes any text fit for a text column: valid UTF-8, no NUL, and cut off after most bytes.
+func storable(text string, most int) string {
+	text = strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "")
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "…"
+	}
+	return text
 }

@@ -2,250 +2,319 @@ package models_test
 
 import (
 	"errors"
+	"strings"
+	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
 
 	"example.com/identity-webhooks/models"
 )
 
-// Only the newest offer can be claimed, and only once.
-func TestOfferAndClaim(t *testing.T) {
-	onBothDialects(t, func(t *testing.T, s *models.Store) {
-		add(t, s, event("a", "1"), models.Accepted)
-		first, _ := offer(t, s, now)
-		if again, _ := offer(t, s, now); len(first) != 1 || len(again) != 0 {
+// chore is one thing to do, of either kind of work.
+type chore struct {
+	t    *testing.T
+	s    *models.Store
+	work models.Work
+}
+
+// attempt is a claim on it.
+type attempt struct {
+	id     int64
+	number int
+	finish func() error // has done it
+}
+
+func onBothWorks(t *testing.T, test func(t *testing.T, c chore)) {
+	for _, work := range []models.Work{models.EventWork, models.FollowUpWork} {
+		t.Run(string(work), func(t *testing.T) {
+			onBothDialects(t, func(t *testing.T, s *models.Store) {
+				c := chore{t, s, work}
+				c.add("a")
+				test(t, c)
+			})
+		})
+	}
+}
+
+// add makes one that is due now.
+func (c chore) add(id string) {
+	c.t.Helper()
+	if c.work == models.EventWork {
+		add(c.t, c.s, event(id, "{}"), models.Accepted)
+		return
+	}
+	react(c.t, c.s, event(id, "{}"), verdict(id, models.StatusVerified), models.Applied, always("mail"))
+}
+
+// always follows up each change.
+func always(name string) func(models.Change) []models.FollowUp {
+	return func(models.Change) []models.FollowUp {
+		return []models.FollowUp{{Name: name, Queue: models.DefaultQueue}}
+	}
+}
+
+func (c chore) offer(at time.Time) models.Offer {
+	c.t.Helper()
+	o, _, err := c.s.Offer(ctx, c.work, models.DefaultQueue, 100, at)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return o
+}
+
+func (c chore) claim(o models.Offer, at time.Time) (attempts []attempt) {
+	c.t.Helper()
+	if c.work == models.EventWork {
+		events, err := c.s.ClaimEvents(ctx, o, at)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		for _, e := range events {
+			attempts = append(attempts, attempt{e.ID, e.Attempts, func() error {
+				_, err := c.s.ApplyEvent(ctx, e, verdict("p", models.StatusVerified), nothing, models.At(now))
+				return err
+			}})
+		}
+		return attempts
+	}
+	ups, err := c.s.ClaimFollowUps(ctx, o, at)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	for _, f := range ups {
+		attempts = append(attempts, attempt{f.ID, f.Attempts, func() error {
+			return c.s.FinishFollowUp(ctx, f, models.FollowUpDone, "", models.At(now))
+		}})
+	}
+	return attempts
+}
+
+// take offers and claims the only one.
+func (c chore) take(at time.Time) attempt {
+	c.t.Helper()
+	return only(c.t, c.claim(c.offer(at), at))
+}
+
+func (c chore) retry(a attempt, cause string, next time.Time) error {
+	return c.s.Retry(ctx, c.work, a.id, a.number, errors.New(cause), next)
+}
+
+// state is the status and the error of the only one.
+func (c chore) state() string {
+	c.t.Helper()
+	if c.work == models.EventWork {
+		e := only(c.t, list(c.t, c.s))
+		return strings.TrimSpace(string(e.Status) + " " + e.Error)
+	}
+	f := only(c.t, followUps(c.t, c.s))
+	return strings.TrimSpace(string(f.Status) + " " + f.Error)
+}
+
+func TestOnlyTheNewestOfferIsClaimed(t *testing.T) {
+	onBothWorks(t, func(t *testing.T, c chore) {
+		first := c.offer(now)
+		if again := c.offer(now); len(first.IDs) != 1 || len(again.IDs) != 0 {
 			t.Fatalf("offered %v, then %v; want it once", first, again)
 		}
-		late := now.Add(11 * time.Second)
-		second, _ := offer(t, s, late) // nobody has claimed it: the task is taken for lost
-		if len(second) != 1 || second[0].Offers != 2 {
-			t.Fatalf("offered again %v, want offer 2", second)
+		late := now.Add(models.ClaimTimeout) // the task is taken for lost
+		second := c.offer(late)
+		late = late.Add(time.Millisecond)
+		if got := c.claim(first, late); len(got) != 0 {
+			t.Errorf("the superseded offer was claimed: %v", got)
 		}
-		if _, err := s.ClaimEvent(ctx, first[0], late); !errors.Is(err, models.ErrNotFound) {
-			t.Errorf("the superseded offer was claimed: %v", err)
+		if a := only(t, c.claim(second, late)); a.number != 1 {
+			t.Errorf("attempt %d, want the first", a.number)
 		}
-		e, err := s.ClaimEvent(ctx, second[0], late)
-		if err != nil || e.Attempts != 1 || string(e.Body) != "1" {
-			t.Fatalf("claimed %+v %v, want attempt 1 with the body", e, err)
-		}
-		if _, err := s.ClaimEvent(ctx, second[0], late); !errors.Is(err, models.ErrNotFound) {
-			t.Errorf("the same offer was claimed twice: %v", err)
+		if got := c.claim(second, late); len(got) != 0 {
+			t.Errorf("the same offer was claimed twice: %v", got)
 		}
 	})
 }
 
-// While nobody claims it, an event is offered at growing distances, five minutes at most.
-func TestOffersThinOut(t *testing.T) {
-	onBothDialects(t, func(t *testing.T, s *models.Store) {
-		add(t, s, event("a", "1"), models.Accepted)
-		at := now
-		for _, wait := range []time.Duration{10, 20, 40, 80, 160, 300, 300} {
-			offer(t, s, at)
-			at = at.Add(wait*time.Second - time.Second)
-			if offered, _ := offer(t, s, at); len(offered) != 0 {
-				t.Fatalf("offered again within %s s", wait)
-			}
-			at = at.Add(time.Second)
-		}
-		if offered, _ := offer(t, s, at); len(offered) != 1 {
-			t.Fatal("not offered any more")
-		}
-	})
-}
-
-// The event of a worker that was killed is due again after the claim's time.
+// What a killed worker had is due again. If the worker was only slow, it changes nothing any more.
 func TestClaimRunsOut(t *testing.T) {
-	onBothDialects(t, func(t *testing.T, s *models.Store) {
-		add(t, s, event("a", "1"), models.Accepted)
-		lost := claim(t, s, now)
-		if offered, _ := offer(t, s, now.Add(models.ClaimTimeout-time.Second)); len(offered) != 0 {
+	onBothWorks(t, func(t *testing.T, c chore) {
+		slow := c.take(now)
+		if early := c.offer(now.Add(models.ClaimTimeout - time.Second)); len(early.IDs) != 0 {
 			t.Fatal("offered while it is claimed")
 		}
-		e := claim(t, s, now.Add(models.ClaimTimeout))
-		if e.Attempts != 2 {
-			t.Fatalf("attempt %d, want 2", e.Attempts)
+		second := c.take(now.Add(models.ClaimTimeout))
+		if second.number != 2 {
+			t.Fatalf("attempt %d, want 2", second.number)
 		}
-		// The first worker was not dead after all: it must overwrite nothing.
-		if err := s.RetryEvent(ctx, lost, errors.New("late"), now); !errors.Is(err, models.ErrNotFound) {
-			t.Errorf("a late loser gave the event back: %v", err)
+		before := c.state()
+		for what, err := range map[string]error{
+			"finish": slow.finish(), "retry": c.retry(slow, "late", now), "fail": c.retry(slow, "late", time.Time{}),
+		} {
+			if !errors.Is(err, models.ErrClaimLost) {
+				t.Errorf("%s by the slow worker: %v, want ErrClaimLost", what, err)
+			}
 		}
-		if _, err := s.ApplyEvent(ctx, lost, models.Change{SubjectID: "p"}, models.At(now)); !errors.Is(err, models.ErrNotFound) {
-			t.Errorf("a late loser applied the event: %v", err)
+		if after := c.state(); after != before {
+			t.Errorf("the slow worker made %q of %q", after, before)
 		}
-		if outcome, err := s.ApplyEvent(ctx, e, models.Change{Outcome: models.Ignored}, models.At(now)); err != nil || outcome != models.Ignored {
-			t.Errorf("apply: %v %v, want ignored", outcome, err)
+		if err := second.finish(); err != nil {
+			t.Errorf("finish by the second worker: %v", err)
+		}
+		for what, err := range map[string]error{"finish": second.finish(), "retry": c.retry(second, "late", now)} {
+			if !errors.Is(err, models.ErrClaimLost) {
+				t.Errorf("%s after it was done: %v, want ErrClaimLost", what, err)
+			}
 		}
 	})
 }
 
-// An event that kills its worker each time ends among the failed ones, instead of going round for ever.
-func TestAttemptsUsedUpByCrashes(t *testing.T) {
-	onBothDialects(t, func(t *testing.T, s *models.Store) {
-		add(t, s, event("a", "1"), models.Accepted)
-		at := now
-		for range models.MaxAttempts {
-			claim(t, s, at)
-			at = at.Add(models.ClaimTimeout)
-		}
-		offered, dead := offer(t, s, at)
-		if len(offered) != 0 || len(dead) != 1 {
-			t.Fatalf("offered %v, dead %v; want it dead", offered, dead)
-		}
-		if e := list(t, s)[0]; e.Status != models.Failed || e.LastError == "" {
-			t.Fatalf("status %s error %q, want failed with a reason", e.Status, e.LastError)
-		}
-	})
-}
-
-func TestReplay(t *testing.T) {
-	onBothDialects(t, func(t *testing.T, s *models.Store) {
-		verdict := models.Change{SubjectID: "p", Decisions: []models.Decision{{
-			Source: models.FromApplicant, Authority: models.Manual, Status: models.Verified,
-		}}}
-		process := func(c models.Change) models.Event {
-			e := claim(t, s, now)
-			if _, err := s.ApplyEvent(ctx, e, c, models.At(now)); err != nil {
-				t.Fatal(err)
-			}
-			return e
-		}
-		replay := func(id int64, want bool) {
-			t.Helper()
-			if got, err := s.ReplayEvent(ctx, id, now); err != nil || got != want {
-				t.Fatalf("replay: %v %v, want %v", got, err, want)
-			}
-		}
-		add(t, s, event("a", "1"), models.Accepted)
-		failed := claim(t, s, now)
-		if err := s.RetryEvent(ctx, failed, errors.New("no"), time.Time{}); err != nil {
+// What could not be handed to the queue is due at once. A task that got there all the same is void.
+func TestReleasedOfferIsDueAtOnce(t *testing.T) {
+	onBothWorks(t, func(t *testing.T, c chore) {
+		o := c.offer(now)
+		if err := c.s.Release(ctx, o, now); err != nil {
 			t.Fatal(err)
 		}
-		replay(failed.ID, true)
-		// Ignored first, and given a meaning later.
-		process(models.Change{Outcome: models.Ignored})
-		replay(failed.ID, true)
-		process(verdict)
-		replay(failed.ID, false) // its effect stands
-		if c, _, err := s.Customer(ctx, 1); err != nil || c.Status != models.Verified || c.Revision != 1 {
-			t.Fatalf("customer %+v %v, want verified by one event", c, err)
+		if got := c.claim(o, now); len(got) != 0 {
+			t.Errorf("the released offer was claimed: %v", got)
 		}
-		if _, err := s.ReplayEvent(ctx, 99, now); !errors.Is(err, models.ErrNotFound) {
-			t.Errorf("replay of an unknown event: %v, want ErrNotFound", err)
+		a := c.take(now.Add(time.Millisecond))
+		if err := c.s.Release(ctx, o, now); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.finish(); err != nil {
+			t.Errorf("releasing an old offer took the claim away: %v", err)
 		}
 	})
 }
 
-// A paced replay takes the oldest, so many a second, and no more than asked for.
-func TestReplayPaced(t *testing.T) {
-	onBothDialects(t, func(t *testing.T, s *models.Store) {
-		for _, id := range []string{"a", "b", "c", "d", "e"} {
-			e := event(id, id)
-			e.Status = models.Failed
-			add(t, s, e, models.Accepted)
-		}
-		failed, later := models.EventFilter{Status: models.Failed}, now.Add(time.Hour)
-		count := func(p models.Pace, want int64) {
-			t.Helper()
-			if n, err := s.CountReplayable(ctx, failed, p); err != nil || n != want {
-				t.Fatalf("%d %v are replayable, want %d", n, err, want)
+// What kills its worker each time ends among the failed ones, with the last error that an attempt has left.
+func TestAttemptsUsedUpByCrashes(t *testing.T) {
+	onBothWorks(t, func(t *testing.T, c chore) {
+		for cause, want := range map[string]string{"": "failed the worker died in each attempt", "no answer": "failed no answer"} {
+			at := now
+			for range models.MaxAttempts {
+				a := c.take(at)
+				if cause != "" && a.number == 1 {
+					if err := c.retry(a, cause, at); err != nil {
+						t.Fatal(err)
+					}
+				}
+				at = at.Add(models.ClaimTimeout)
+			}
+			o, gaveUp, err := c.s.Offer(ctx, c.work, models.DefaultQueue, 100, at)
+			if err != nil || len(o.IDs) != 0 || len(gaveUp) != 1 {
+				t.Fatalf("offered %v, gave up %v, %v; want it given up", o, gaveUp, err)
+			}
+			if got := c.state(); got != want {
+				t.Errorf("it is %q, want %q", got, want)
+			}
+			replay := c.s.ReplayEvent
+			if c.work == models.FollowUpWork {
+				replay = c.s.ReplayFollowUp
+			}
+			if started, err := replay(ctx, gaveUp[0], now); err != nil || !started {
+				t.Fatalf("replay: %v %v", started, err)
 			}
 		}
-		count(models.Pace{}, 5)
-		count(models.Pace{Limit: 3}, 3)
-		if n, err := s.ReplayEvents(ctx, failed, models.Pace{Limit: 4, Rate: 2}, later); err != nil || n != 4 {
-			t.Fatalf("replayed %d %v, want 4", n, err)
-		}
-		count(models.Pace{}, 1)
-		for i, want := range []int{1, 1, 1, 1} { // one each half second
-			at := later.Add(time.Duration(i) * 500 * time.Millisecond)
-			early, _ := offer(t, s, at.Add(-time.Millisecond))
-			if offered, _ := offer(t, s, at); len(early) != 0 || len(offered) != want {
-				t.Errorf("after %s: offered %v early and %v in time, want %d in time", at.Sub(later), early, offered, want)
+	})
+}
+
+// An error's text comes from anywhere. Whatever it holds, it is stored as far as it can be.
+func TestErrorTexts(t *testing.T) {
+	onBothWorks(t, func(t *testing.T, c chore) {
+		for text, want := range map[string]string{
+			"no \xff\xfe UTF-8": "no \uFFFD UTF-8", "a NUL \x00 byte": "a NUL  byte", strings.Repeat("é", 5000): "éé",
+		} {
+			if err := c.retry(c.take(now), text, now); err != nil {
+				t.Fatal(err)
 			}
-		}
-		if left := list(t, s)[0]; left.Status != models.Failed || left.ExternalID != "e" {
-			t.Errorf("left is %s, %s; want the newest, failed", left.ExternalID, left.Status)
+			if got := c.state(); !strings.Contains(got, want) || !utf8.ValidString(got) || len(got) > 1100 {
+				t.Errorf("stored %q, want %q", got, want)
+			}
 		}
 	})
 }
 
 // What a clock that was an hour ahead has put off is due once the clock is right. What is meant to be late stays so.
-func TestRecallEvents(t *testing.T) {
-	onBothDialects(t, func(t *testing.T, s *models.Store) {
+func TestClockThatWasAhead(t *testing.T) {
+	onBothWorks(t, func(t *testing.T, c chore) {
 		ahead := now.Add(time.Hour)
-		received := event("received", "1")
-		received.ReceivedAt = models.At(ahead)
-		add(t, s, event("offered", "2"), models.Accepted)
-		offer(t, s, ahead)
-		add(t, s, event("claimed", "3"), models.Accepted)
-		claim(t, s, ahead)
-		add(t, s, event("retried", "4"), models.Accepted)
-		if err := s.RetryEvent(ctx, claim(t, s, ahead), errors.New("no"), ahead.Add(time.Minute)); err != nil {
+		c.offer(ahead)
+		a := c.take(now)
+		if err := c.retry(a, "no", ahead.Add(time.Minute)); err != nil {
 			t.Fatal(err)
 		}
-		add(t, s, received, models.Accepted)
-		paced := event("paced", "5")
-		paced.Status = models.Failed
-		add(t, s, paced, models.Accepted)
-		if n, err := s.ReplayEvents(ctx, models.EventFilter{Status: models.Failed}, models.Pace{}, ahead); err != nil || n != 1 {
-			t.Fatalf("replayed %d %v, want 1", n, err)
-		}
-		add(t, s, event("waits for its retry", "6"), models.Accepted)
-		if err := s.RetryEvent(ctx, claim(t, s, now), errors.New("no"), now.Add(12*time.Minute)); err != nil {
+		if err := c.retry(c.take(now), "no", now.Add(12*time.Minute)); err != nil {
 			t.Fatal(err)
 		}
-		if n, err := s.RecallEvents(ctx, models.DefaultQueue, now); err != nil || n != 4 {
-			t.Fatalf("recalled %d %v, want 4", n, err)
+		for _, due := range []struct {
+			at   time.Time
+			want bool
+		}{{now, false}, {now.Add(12 * time.Minute), true}} {
+			if got, err := c.s.Due(ctx, c.work, models.DefaultQueue, due.at); err != nil || got != due.want {
+				t.Errorf("due at %s: %v %v, want %v", due.at, got, err, due.want)
+			}
 		}
-		if offered, _ := offer(t, s, now); len(offered) != 4 {
-			t.Errorf("%d are due, want the 4 that were recalled", len(offered))
-		}
-		if n, err := s.RecallEvents(ctx, models.DefaultQueue, now); err != nil || n != 0 {
-			t.Errorf("recalled %d %v again, want none", n, err)
+		if o := c.offer(now); len(o.IDs) != 0 {
+			t.Error("offered before its retry is due")
 		}
 	})
 }
 
-// An event that comes again after its row is gone is recognised by its idempotency record.
-func TestProcessedRecordOutlivesEvent(t *testing.T) {
-	onBothDialects(t, func(t *testing.T, s *models.Store) {
-		verdict := models.Change{SubjectID: "p"}
-		add(t, s, event("a", "1"), models.Accepted)
-		if _, err := s.ApplyEvent(ctx, claim(t, s, now), verdict, models.At(now)); err != nil {
-			t.Fatal(err)
+// Several relays at once offer each row once.
+func TestConcurrentRelays(t *testing.T) {
+	onBothWorks(t, func(t *testing.T, c chore) {
+		const rows = 60
+		for i := range rows - 1 {
+			c.add(strings.Repeat("b", i+1))
 		}
-		if _, err := s.DB().ExecContext(ctx, "DELETE FROM events"); err != nil {
-			t.Fatal(err)
+		var mu sync.Mutex
+		offered := map[int64]int{}
+		var all sync.WaitGroup
+		for range 6 {
+			all.Go(func() {
+				for range rows {
+					o, _, err := c.s.Offer(ctx, c.work, models.DefaultQueue, 7, now)
+					if err != nil {
+						t.Error(err)
+					}
+					mu.Lock()
+					for _, id := range o.IDs {
+						offered[id]++
+					}
+					mu.Unlock()
+				}
+			})
 		}
-		add(t, s, event("a", "1"), models.Accepted)
-		outcome, err := s.ApplyEvent(ctx, claim(t, s, now), verdict, models.At(now))
-		if err != nil || outcome != models.Duplicate {
-			t.Fatalf("outcome %s %v, want duplicate", outcome, err)
+		all.Wait()
+		for id, times := range offered {
+			if times != 1 {
+				t.Errorf("row %d was offered %d times", id, times)
+			}
 		}
-		if c, _, err := s.Customer(ctx, 1); err != nil || c.Revision != 1 {
-			t.Fatalf("revision %d %v, want 1", c.Revision, err)
+		if len(offered) != rows {
+			t.Errorf("%d rows were offered, want %d", len(offered), rows)
 		}
 	})
 }
 
-// What cannot be applied as a whole leaves nothing behind: the event is as it was, and another attempt may come.
-func TestApplyAllOrNothing(t *testing.T) {
+// The oldest come first, and no more than asked for, of this queue.
+func TestOfferIsInOrder(t *testing.T) {
 	onBothDialects(t, func(t *testing.T, s *models.Store) {
-		add(t, s, event("a", "1"), models.Accepted)
-		e := claim(t, s, now)
-		impossible := models.Change{SubjectID: "p", Decisions: []models.Decision{{Source: "nowhere", Authority: models.Manual, Status: models.Verified}}}
-		if outcome, err := s.ApplyEvent(ctx, e, impossible, models.At(now)); err == nil {
-			t.Fatalf("a decision of no source led to %s, want an error", outcome)
+		for _, id := range []string{"c", "a", "d", "b"} {
+			e := event(id, "{}")
+			e.ReceivedAt = models.At(now.Add(time.Duration(strings.Index("abcd", id)-10) * time.Second))
+			if id == "d" {
+				e.Queue = models.CriticalQueue
+			}
+			add(t, s, e, models.Accepted)
 		}
-		if got := list(t, s)[0]; got.Status != models.Queued {
-			t.Errorf("the event is %s, want it queued for another attempt", got.Status)
+		o, _, err := s.Offer(ctx, models.EventWork, models.DefaultQueue, 2, now)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if people, err := s.Customers(ctx, models.CustomerFilter{}, models.Page{Limit: 10}); err != nil || len(people) != 0 {
-			t.Errorf("%d customers and %v, want none", len(people), err)
-		}
-		possible := models.Change{SubjectID: "p", Decisions: []models.Decision{{Source: "session", Authority: models.Manual, Status: models.Verified}}}
-		if outcome, err := s.ApplyEvent(ctx, e, possible, models.At(now)); err != nil || outcome != models.Applied {
-			t.Errorf("applied later: %s %v, want %s", outcome, err, models.Applied)
+		if diff := cmp.Diff([]int64{2, 4}, o.IDs); diff != "" {
+			t.Errorf("offered (-want +got)\n%s", diff)
 		}
 	})
 }

@@ -7,88 +7,149 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 )
 
-// replayBatch is how many events one transaction puts back: deliveries wait behind it on SQLite.
-const replayBatch = 2000
-
-// replayable are the rows that a replay starts again: all but those under way, those whose effect stands, and those that
-// must never be applied.
-const replayable = "(status = 'failed' OR status = 'processed' AND outcome IN ('ignored', 'sandbox'))"
-
-// Pace says how many events a replay starts again, and when.
+// Pace is how many events to replay, and how fast.
 type Pace struct {
-	Limit int // at most so many, the oldest first; 0 is all
-	Rate  int // so many a second; 0 is all at once
+	Limit int // at most this many, the oldest first; 0 is all
+	Rate  int // events per second, for ten minutes at most; 0 is all at once
 }
 
-// ReplayEvent puts an event back to the start, with all its attempts before it. An applied event is left as it is: replaying
-// it would change nothing. It reports whether it put it back, and returns ErrNotFound if there is no such event.
+// most returns how many events one call may replay; 0 is any number. A row due later than maxDelay would be due at once.
+func (p Pace) most() int {
+	if p.Rate > 0 && (p.Limit == 0 || p.Limit > p.Rate*600) {
+		return p.Rate * 600
+	}
+	return p.Limit
+}
+
+// replayBatch is how many events one transaction replays: on SQLite, deliveries have to wait for it.
+const replayBatch = 2000
+
+// replayable returns the parts of the selected events that can be replayed: those that failed, were ignored or came from a sandbox. Events
+// that were applied cannot be replayed.
+func (f EventFilter) replayable() (sources []source) {
+	for _, src := range f.sources() {
+		if src.replayable != "" {
+			src.where += " AND " + src.replayable
+			sources = append(sources, src)
+		}
+	}
+	return sources
+}
+
+// ReplayEvent makes an event due again, with all its attempts. It reports whether it did, and returns ErrNotFound if there is none.
 func (s *Store) ReplayEvent(ctx context.Context, id int64, now time.Time) (bool, error) {
 	if _, err := s.Event(ctx, id); err != nil {
 		return false, err
 	}
-	ids, err := s.replay(ctx, 1, 0, now, func(db *gorm.DB) *gorm.DB { return db.Where("id = ?", id) })
-	return len(ids) > 0, err
-}
-
-// ReplayEvents does the same for the events that the filter selects, and returns how many it put back. It does so in several
-// transactions: an error leaves the rest as it was, and to replay again goes on with it.
-func (s *Store) ReplayEvents(ctx context.Context, f EventFilter, p Pace, now time.Time) (n int64, err error) {
-	interval := time.Duration(0)
-	if p.Rate > 0 {
-		interval = time.Second / time.Duration(p.Rate)
-	}
-	for last := int64(0); ; {
-		limit := replayBatch
-		if p.Limit > 0 {
-			limit = min(limit, p.Limit-int(n))
-		}
-		if limit == 0 {
-			return n, nil
-		}
-		ids, err := s.replay(ctx, limit, interval, now.Add(time.Duration(n)*interval), func(db *gorm.DB) *gorm.DB {
-			return f.where(db).Where("id > ?", last)
+	for _, src := range (EventFilter{}).replayable() {
+		ids, err := s.replay(ctx, now, 0, func(db *gorm.DB) *gorm.DB {
+			return EventFilter{}.in(db, src).Where("events.id = ?", id).Select("events.id")
 		})
-		if err != nil {
-			return n, err
+		if err != nil || len(ids) > 0 {
+			return err == nil, err
 		}
-		if len(ids) == 0 {
-			return n, nil
-		}
-		n, last = n+int64(len(ids)), ids[len(ids)-1]
 	}
+	return false, nil
 }
 
-// CountReplayable returns how many events ReplayEvents would put back.
-func (s *Store) CountReplayable(ctx context.Context, f EventFilter, p Pace) (n int64, err error) {
-	db := f.where(s.read.WithContext(ctx).Model(&Event{})).Where(replayable)
-	if err := db.Count(&n).Error; err != nil {
-		return 0, fmt.Errorf("count replayable events: %w", err)
-	}
-	if p.Limit > 0 {
-		n = min(n, int64(p.Limit))
+// ReplayEvents does the same for the events that the filter selects, and returns how many it made due. It uses several transactions: after
+// an error, call it again to continue with the rest.
+func (s *Store) ReplayEvents(ctx context.Context, f EventFilter, p Pace, now time.Time) (n int64, err error) {
+	for _, src := range f.replayable() {
+		for last := int64(0); ; {
+			limit := replayBatch
+			if most := p.most(); most > 0 {
+				limit = min(limit, most-int(n))
+			}
+			if limit == 0 {
+				return n, nil
+			}
+			start := now
+			if p.Rate > 0 {
+				start = now.Add(time.Duration(n) * time.Second / time.Duration(p.Rate))
+			}
+			ids, err := s.replay(ctx, start, p.Rate, func(db *gorm.DB) *gorm.DB {
+				return f.in(db, src).Where(src.id+" > ?", last).Order(src.id).Limit(limit).Select("events.id")
+			})
+			if err != nil {
+				return n, err
+			}
+			if len(ids) == 0 {
+				break
+			}
+			n, last = n+int64(len(ids)), ids[len(ids)-1]
+		}
 	}
 	return n, nil
 }
 
-// replay puts back up to limit events, the oldest first, the first at start and each an interval after the one before it, and
-// returns their IDs.
-func (s *Store) replay(ctx context.Context, limit int, interval time.Duration, start time.Time, which func(*gorm.DB) *gorm.DB) ([]int64, error) {
-	var ids []int64
-	err := s.transact(ctx, func(tx *gorm.DB) error {
-		ids = nil
-		chosen := which(tx.Model(&Event{})).Where(replayable).Order("id").Limit(limit).
-			Select("id AS chosen_id, ROW_NUMBER() OVER (ORDER BY id) - 1 AS turn")
-		// What is no longer replayable when its row is locked was put back by somebody else.
-		return tx.Raw(`UPDATE events SET status = 'received', outcome = '', attempts = 0, unclaimed = 0, processed_at = 0,
-				next_at = ? + turn * ?
-			FROM (?) AS chosen WHERE id = chosen_id AND `+replayable+` RETURNING id`,
-			start.UnixMicro(), interval.Microseconds(), chosen).Scan(&ids).Error
-	})
-	if err != nil {
-		return nil, fmt.Errorf("replay events: %w", err)
+// CountReplayable returns how many events ReplayEvents would make due.
+func (s *Store) CountReplayable(ctx context.Context, f EventFilter, p Pace) (n int64, err error) {
+	for _, src := range f.replayable() {
+		var some int64
+		if err := f.in(s.read.WithContext(ctx), src).Count(&some).Error; err != nil {
+			return 0, fmt.Errorf("count replayable events: %w", err)
+		}
+		n += some
 	}
-	slices.Sort(ids)
-	return ids, nil
+	if most := p.most(); most > 0 {
+		n = min(n, int64(most))
+	}
+	return n, nil
+}
+
+// replay makes the selected events due, rate of them per second beginning at start, and returns their IDs in order.
+func (s *Store) replay(ctx context.Context, start time.Time, rate int, selected func(*gorm.DB) *gorm.DB) (ids []int64, err error) {
+	err = s.transact(ctx, func(tx *gorm.DB) error {
+		if err := selected(tx).Pluck("events.id", &ids).Error; err != nil {
+			return err
+		}
+		slices.Sort(ids)
+		if rate == 0 {
+			rate = max(1, len(ids))
+		}
+		due := start
+		for some := range slices.Chunk(ids, rate) {
+			if err := makeDue(tx, some, At(due)); err != nil {
+				return err
+			}
+			due = due.Add(time.Second)
+		}
+		return nil
+	})
+	return ids, wrap("replay events", err)
+}
+
+// makeDue inserts a pending row for each event, or resets its failed one.
+func makeDue(tx *gorm.DB, ids []int64, due Time) error {
+	var rows []PendingEvent
+	if err := tx.Table("events").Select("id", "queue").Where("id IN ?", ids).Find(&rows).Error; err != nil {
+		return err
+	}
+	for i := range rows {
+		rows[i].DueAt = due
+	}
+	return tx.Clauses(clause.OnConflict{
+		Columns:   []clause.Column{{Name: "id"}},
+		DoUpdates: clause.AssignmentColumns([]string{"due_at", "attempts", "failed", "last_error"}),
+		Where:     clause.Where{Exprs: []clause.Expression{clause.Expr{SQL: "pending_events.failed"}}},
+	}).Create(&rows).Error
+}
+
+// ReplayFollowUp makes a failed follow-up due again. It reports whether it did, and returns ErrNotFound if there is no such follow-up.
+func (s *Store) ReplayFollowUp(ctx context.Context, id int64, now time.Time) (bool, error) {
+	var started bool
+	err := s.transact(ctx, func(tx *gorm.DB) error {
+		updated := tx.Model(&FollowUp{ID: id}).Where("failed").Updates(map[string]any{
+			"failed": false, "attempts": 0, "last_error": "", "due_at": At(now),
+		})
+		if started = updated.RowsAffected > 0; started || updated.Error != nil {
+			return updated.Error
+		}
+		return tx.Select("id").Take(&FollowUp{}, id).Error
+	})
+	return started, wrap(fmt.Sprintf("replay follow-up %d", id), err)
 }

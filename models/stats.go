@@ -2,99 +2,54 @@ package models
 
 import (
 	"context"
-	"errors"
-	"sync"
 	"time"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 )
 
 // Stats counts what is in the database.
 type Stats struct {
-	Events    map[EventStatus]int64 `json:"events"`
-	Customers map[Status]int64      `json:"customers"`
-	// OldestWaiting is when the event was received that waits longest to be processed; zero when none waits.
+	Events    map[EventStatus]int64    `json:"events"`
+	Customers map[Status]int64         `json:"customers"`
+	FollowUps map[FollowUpStatus]int64 `json:"follow_ups"`
+	// OldestWaiting is when the oldest event that waits to be processed was received; zero if none waits.
 	OldestWaiting Time    `json:"-"`
 	Drift         []Drift `json:"drift"`
 }
 
-// Stats counts events and customers by their status.
+// Stats counts events, customers and follow-ups by their status.
 func (s *Store) Stats(ctx context.Context) (Stats, error) {
 	db := s.read.WithContext(ctx)
-	st := Stats{Events: zeros(EventStatuses), Customers: zeros(Statuses)}
-	err := errors.Join(
-		s.countEvents(db, st.Events),
-		countCustomers(db, st.Customers),
-		db.Raw("SELECT COALESCE(MIN(received_at), 0) FROM events WHERE status IN ('received', 'queued')").Scan(&st.OldestWaiting).Error,
+	st := Stats{Events: zeros(EventStatuses), Customers: zeros(Statuses), FollowUps: zeros(FollowUpStatuses)}
+	for _, err := range []error{
+		countBy(db.Raw("SELECT "+pendingStatus+" AS name, COUNT(*) AS n FROM pending_events p GROUP BY 1", At(time.Now())), st.Events),
+		countBy(db.Raw("SELECT 'quarantined' AS name, COUNT(*) AS n FROM events WHERE quarantined"), st.Events),
+		countBy(db.Raw("SELECT 'processed' AS name, COUNT(*) AS n FROM processed_events"), st.Events),
+		countBy(db.Raw("SELECT status AS name, COUNT(*) AS n FROM customers GROUP BY status"), st.Customers),
+		countBy(db.Raw("SELECT "+followUpStatus+" AS name, COUNT(*) AS n FROM follow_ups GROUP BY 1"), st.FollowUps),
+		db.Raw(`SELECT COALESCE(MIN(received_at), 0) FROM events
+			WHERE id = (SELECT MIN(id) FROM pending_events WHERE NOT failed)`).Scan(&st.OldestWaiting).Error,
 		db.Order("last_at DESC").Limit(100).Find(&st.Drift).Error,
-	)
-	return st, wrap("count rows", err)
-}
-
-const (
-	// settling is how many of the newest events are counted each time: the rows below them are all there.
-	settling = 10_000
-	// maxRecent is when the events above the settled ones have become too many to count each time.
-	maxRecent = 10 * settling
-	// recount is how often all are counted, in case somebody deletes old rows.
-	recount = 10 * time.Minute
-)
-
-// settled is how many events there are up to some ID. To count a million rows takes a tenth of a second, each time.
-type settled struct {
-	mu     sync.Mutex
-	upTo   int64
-	events int64
-	at     time.Time
-}
-
-// countEvents counts by status. Nearly all events are processed: they are those that are nothing else.
-func (s *Store) countEvents(db *gorm.DB, counts map[EventStatus]int64) error {
-	s.settled.mu.Lock()
-	defer s.settled.mu.Unlock()
-	if time.Since(s.settled.at) > recount {
-		if err := s.settled.count(db); err != nil {
-			return err
+	} {
+		if err != nil {
+			return st, wrap("count rows", err)
 		}
 	}
-	var n struct{ Recent, Received, Queued, Failed, Quarantined int64 }
-	if err := db.Raw(`SELECT (SELECT COUNT(*) FROM events WHERE id > ?) AS recent,
-		(SELECT COUNT(*) FROM events WHERE status IN ('received', 'queued') AND status = 'received') AS received,
-		(SELECT COUNT(*) FROM events WHERE status IN ('received', 'queued') AND status = 'queued') AS queued,
-		(SELECT COUNT(*) FROM events WHERE status IN ('failed', 'quarantined') AND status = 'failed') AS failed,
-		(SELECT COUNT(*) FROM events WHERE status IN ('failed', 'quarantined') AND status = 'quarantined') AS quarantined`, s.settled.upTo).Scan(&n).Error; err != nil {
-		return err
-	}
-	if n.Recent > maxRecent {
-		s.settled.at = time.Time{}
-	}
-	counts[Received], counts[Queued], counts[Failed], counts[Quarantined] = n.Received, n.Queued, n.Failed, n.Quarantined
-	counts[Processed] = s.settled.events + n.Recent - n.Received - n.Queued - n.Failed - n.Quarantined
-	return nil
+	return st, nil
 }
 
-func (c *settled) count(db *gorm.DB) error {
-	var n struct{ Newest, Total, Recent int64 }
-	if err := db.Raw(`SELECT (SELECT COALESCE(MAX(id), 0) FROM events) AS newest, (SELECT COUNT(*) FROM events) AS total,
-		(SELECT COUNT(*) FROM events WHERE id > (SELECT COALESCE(MAX(id), 0) FROM events) - ?) AS recent`, settling).Scan(&n).Error; err != nil {
-		return err
-	}
-	c.upTo, c.events, c.at = n.Newest-settling, n.Total-n.Recent, time.Now()
-	return nil
-}
-
-func countCustomers(db *gorm.DB, counts map[Status]int64) error {
+// countBy adds the counts of a query for the columns name and n.
+func countBy[K ~string](query *gorm.DB, counts map[K]int64) error {
 	var rows []struct {
-		Status Status
-		N      int64
+		Name K
+		N    int64
 	}
-	if err := db.Raw("SELECT status, COUNT(*) AS n FROM customers GROUP BY status").Scan(&rows).Error; err != nil {
-		return err
-	}
+	err := query.Scan(&rows).Error
 	for _, r := range rows {
-		counts[r.Status] = r.N
+		counts[r.Name] += r.N
 	}
-	return nil
+	return err
 }
 
 func zeros[K comparable](keys []K) map[K]int64 {
@@ -105,8 +60,36 @@ func zeros[K comparable](keys []K) map[K]int64 {
 	return counts
 }
 
-// LastEvent returns when the newest event of a provider came; zero if none has.
+// LastEvent returns when the newest processed event of a provider was received; zero if there is none.
 func (s *Store) LastEvent(ctx context.Context, provider string) (at Time, err error) {
-	err = s.read.WithContext(ctx).Raw("SELECT received_at FROM events WHERE provider = ? ORDER BY id DESC LIMIT 1", provider).Scan(&at).Error
+	err = s.read.WithContext(ctx).Raw(`SELECT received_at FROM events
+		WHERE id = (SELECT MAX(event_id) FROM processed_events WHERE provider = ?)`, provider).Scan(&at).Error
 	return at, wrap("get last event of "+provider, err)
+}
+
+// Drift is one way in which the payloads of an event type differ from what this program knows.
+type Drift struct {
+	Provider   string `json:"provider"`
+	Generation string `json:"generation"`
+	Type       string `json:"type"`
+	What       string `json:"what"`
+	Count      int64  `json:"count"`
+	FirstAt    Time   `json:"first_at"`
+	LastAt     Time   `json:"last_at"`
+}
+
+// TableName implements gorm's Tabler: the word has no plural.
+func (Drift) TableName() string { return "drift" }
+
+// AddDrift adds the counts to the stored ones.
+func (s *Store) AddDrift(ctx context.Context, seen []Drift) error {
+	err := s.transact(ctx, func(tx *gorm.DB) error {
+		return tx.Clauses(clause.OnConflict{
+			Columns: []clause.Column{{Name: "provider"}, {Name: "generation"}, {Name: "type"}, {Name: "what"}},
+			DoUpdates: clause.Assignments(map[string]any{
+				"count": gorm.Expr("drift.count + excluded.count"), "last_at": gorm.Expr("excluded.last_at"),
+			}),
+		}).Create(&seen).Error
+	})
+	return wrap("add drift", err)
 }

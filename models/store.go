@@ -1,6 +1,7 @@
-// Package models owns the tables and every query. It is the only importer of gorm.
+// Package models has the tables and every query, and is the only package that imports gorm. Its core is fold.go: pure functions that
+// compute a customer's row from the facts that events have established.
 //
-// A Store hides which database is behind it: SQLite, where one goroutine does all writing, or Postgres.
+// The file protocol.go describes how events and follow-ups move between the database and the queue.
 package models
 
 import (
@@ -13,11 +14,11 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/gofrs/flock"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"gorm.io/driver/postgres"
 	"gorm.io/driver/sqlite"
@@ -25,81 +26,74 @@ import (
 	"gorm.io/gorm/logger"
 )
 
-// ErrNotFound says that there is no such row, or that it is no longer the caller's to change.
-var ErrNotFound = errors.New("not found")
+var (
+	// ErrNotFound means that there is no such row.
+	ErrNotFound = errors.New("not found")
+	// ErrClaimLost means that the caller's claim on an event or a follow-up ran out, and another attempt has it now.
+	ErrClaimLost = errors.New("claim lost")
+)
 
 // Store is the database. Its methods may be called from many goroutines.
 type Store struct {
-	db      *gorm.DB // writes; on SQLite the single connection, which only the writer goroutine uses
-	read    *gorm.DB // reads; on Postgres the same as db
+	db      *gorm.DB     // writes; on SQLite a single connection, which only the goroutine in commit.go uses
+	read    *gorm.DB     // reads; on Postgres the same as db
+	lock    *flock.Flock // SQLite: keeps other processes away from the file
 	dialect string
-	lock    *flock.Flock // SQLite: keeps a second process away from the file
 
-	// Work for shared commits: see start.
-	additions    chan *addition
-	claims       chan *claim
-	applications [lanes]chan *application // SQLite: the first
-	units        chan *unit               // SQLite
-
-	settled      settled
-	closing      chan struct{}
-	running      sync.WaitGroup
-	opened       time.Time    // read with its monotonic clock, which nobody sets
-	crowdedUntil atomic.Int64 // nanoseconds after opened
+	inbox   chan *delivery    // waiting for a shared commit: see inbox.go
+	urgent  chan *transaction // SQLite: deliveries that wait for a commit, see commit.go
+	shared  chan *transaction // SQLite: all other transactions
+	closing chan struct{}
+	running sync.WaitGroup
 }
 
-// Open connects to the database that url names, sqlite:<path> or postgres://…, and starts the goroutines that write to it.
-// It does not create the tables: see package migrations. A SQLite file, with its folder, is made if it does not exist; one
-// that another process has open is an error.
-func Open(ctx context.Context, url string) (*Store, error) {
-	s := &Store{
-		additions: make(chan *addition, maxBatch), claims: make(chan *claim, maxApply),
-		units: make(chan *unit), closing: make(chan struct{}), opened: time.Now(),
-	}
-	for i := range s.applications {
-		s.applications[i] = make(chan *application, maxApply)
-	}
-	path, isSQLite := strings.CutPrefix(url, "sqlite:")
+// Open connects to the database at rawURL, sqlite:<path> or postgres://…. It does not create the tables: see package
+// migrations. A SQLite file is created with its folder if it does not exist, readable by its owner only. It is an error if
+// another process has the file open.
+//
+// The error never contains the URL or parts of it: it may hold a password.
+func Open(ctx context.Context, rawURL string) (*Store, error) {
+	s := &Store{inbox: make(chan *delivery, maxBatch), urgent: make(chan *transaction), shared: make(chan *transaction), closing: make(chan struct{})}
+	path, isSQLite := strings.CutPrefix(rawURL, "sqlite:")
 	var err error
 	switch {
 	case isSQLite:
-		err = s.openSQLite(path)
-	case isPostgres(url):
-		err = s.openPostgres(url)
+		err = s.openSQLite(strings.TrimPrefix(path, "//"))
+	case strings.HasPrefix(rawURL, "postgres://"), strings.HasPrefix(rawURL, "postgresql://"):
+		err = s.openPostgres(rawURL)
 	default:
-		err = errURL
+		err = errors.New("want sqlite:<path> or postgres://<user>:<password>@<host>/<database>")
+	}
+	if err == nil {
+		err = s.DB().PingContext(ctx)
 	}
 	if err != nil {
-		return nil, errors.Join(err, s.disconnect())
-	}
-	if err := s.Ping(ctx); err != nil {
 		return nil, errors.Join(err, s.disconnect())
 	}
 	s.start()
 	return s, nil
 }
 
-// errURL says how a database is named.
-var errURL = errors.New("want sqlite:<path> or postgres://<user>:<password>@<host>/<database>")
-
-func isPostgres(url string) bool {
-	return strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://")
-}
-
-// config leaves out what gorm would add to each statement. PrepareStmt stays off: its cache leaks statements and
-// goroutines in gorm 1.31 (go-gorm/gorm#7788, #7831, #7832), and both drivers cope without.
-func config() *gorm.Config {
-	return &gorm.Config{SkipDefaultTransaction: true, TranslateError: true, Logger: logger.Discard}
-}
-
 func (s *Store) openSQLite(path string) error {
-	if path = strings.TrimPrefix(path, "//"); path == "" || strings.Contains(path, ":memory:") {
-		return errors.New("sqlite: wants the path of a file")
+	if path == "" || strings.Contains(path, ":memory:") {
+		return errors.New("sqlite: needs the path of a file")
 	}
+	s.dialect = "sqlite"
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("make database folder: %w", err)
+		return fmt.Errorf("create database folder: %w", err)
 	}
-	s.dialect, s.lock = "sqlite", flock.New(path+".lock")
+	// Creating the file here sets its mode to 0600, and allows links to be resolved: the lock is for the file, not for one of its names.
+	file, err := os.OpenFile(path, os.O_RDONLY|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("open database file: %w", err)
+	}
+	if err := file.Close(); err != nil {
+		return fmt.Errorf("open database file: %w", err)
+	}
+	if path, err = filepath.EvalSymlinks(path); err != nil {
+		return fmt.Errorf("open database file: %w", err)
+	}
+	s.lock = flock.New(path+".lock", flock.SetPermissions(0o600))
 	locked, err := s.lock.TryLock()
 	if err != nil {
 		return fmt.Errorf("lock database file: %w", err)
@@ -107,41 +101,40 @@ func (s *Store) openSQLite(path string) error {
 	if !locked {
 		return fmt.Errorf("%s is in use by another process: stop that one, or use Postgres for several", path)
 	}
-	file := "file:" + (&url.URL{Path: path}).EscapedPath()
-	// FULL syncs the log at each commit: a committed event survives a power cut, not only a crash of the process.
-	// The driver keeps prepared statements: to parse the insert of an event takes longer than to run it.
-	writer := file + "?_journal_mode=WAL&_synchronous=FULL&_busy_timeout=5000&_txlock=immediate&_foreign_keys=on&_stmt_cache_size=100"
-	if s.db, err = open(sqlite.Open(writer), 1); err != nil {
+	dsn := "file:" + (&url.URL{Path: path}).EscapedPath()
+	// FULL syncs the log at each commit: a committed event survives a power cut.
+	s.db, err = openPool(sqlite.Open(dsn+"?_journal_mode=WAL&_synchronous=FULL&_busy_timeout=5000&_txlock=immediate&_foreign_keys=on&_stmt_cache_size=100"), 1)
+	if err != nil {
 		return err
 	}
-	s.read, err = open(sqlite.Open(file+"?mode=ro&_query_only=1&_busy_timeout=5000&_stmt_cache_size=50"), 4)
+	s.read, err = openPool(sqlite.Open(dsn+"?mode=ro&_query_only=1&_busy_timeout=5000&_stmt_cache_size=50"), 4)
 	return err
 }
 
-func (s *Store) openPostgres(url string) error {
+// openPostgres sets no session parameters, which PgBouncer does not support. Transactions set what they need.
+func (s *Store) openPostgres(rawURL string) error {
 	s.dialect = "postgres"
-	cfg, err := pgx.ParseConfig(url)
+	cfg, err := pgx.ParseConfig(rawURL)
 	if err != nil {
-		return err // pgx has taken the password out
+		return errors.New("not a postgres:// URL: special characters in user and password must be percent-encoded, such as %40 for @")
 	}
-	cfg.RuntimeParams["synchronous_commit"] = "on" // whatever the server's default: a 200 means synced
-	// There is an index for whatever an event needs. Until Postgres has counted its rows, it takes a table for a small one, and
-	// would read all of it for each event; and it would compile what looks expensive.
-	for name, value := range map[string]string{"enable_seqscan": "off", "jit": "off"} {
-		if _, given := cfg.RuntimeParams[name]; !given {
-			cfg.RuntimeParams[name] = value
-		}
-	}
+	// A server that is read-only, such as a standby after a failover, is refused when a connection is opened.
+	cfg.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	if cfg.ConnectTimeout == 0 {
-		cfg.ConnectTimeout = 5 * time.Second // who waits for the connection has a deadline of their own
+		cfg.ConnectTimeout = 5 * time.Second
 	}
-	s.db, err = open(postgres.New(postgres.Config{Conn: stdlib.OpenDB(*cfg)}), 20)
+	s.db, err = openPool(postgres.New(postgres.Config{Conn: stdlib.OpenDB(*cfg)}), maxConns)
 	s.read = s.db
 	return err
 }
 
-func open(d gorm.Dialector, conns int) (*gorm.DB, error) {
-	db, err := gorm.Open(d, config())
+// maxConns is how many connections to Postgres one process opens at most.
+const maxConns = 20
+
+// openPool opens a database without what gorm would add to each statement. PrepareStmt stays off: its cache leaks statements and goroutines
+// in gorm 1.31 (go-gorm/gorm#7788, #7831, #7832), and both drivers cache statements themselves.
+func openPool(d gorm.Dialector, conns int) (*gorm.DB, error) {
+	db, err := gorm.Open(d, &gorm.Config{SkipDefaultTransaction: true, Logger: logger.Discard, DisableAutomaticPing: true})
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
@@ -154,11 +147,11 @@ func open(d gorm.Dialector, conns int) (*gorm.DB, error) {
 	return db, nil
 }
 
-// DB is the connection pool that migrations run on.
+// DB returns the connection pool, for migrations.
 func (s *Store) DB() *sql.DB {
 	pool, err := s.db.DB()
 	if err != nil {
-		panic(err) // open has asked for it already
+		panic(err) // openPool has asked for it already
 	}
 	return pool
 }
@@ -166,34 +159,32 @@ func (s *Store) DB() *sql.DB {
 // Dialect is "sqlite" or "postgres".
 func (s *Store) Dialect() string { return s.dialect }
 
-// Ping reports whether the database answers.
-func (s *Store) Ping(ctx context.Context) error {
-	pools := []*gorm.DB{s.db}
-	if s.read != s.db {
-		pools = append(pools, s.read)
-	}
-	for _, db := range pools {
-		pool, err := db.DB()
-		if err != nil {
-			return fmt.Errorf("ping database: %w", err)
-		}
-		if err := pool.PingContext(ctx); err != nil {
-			return fmt.Errorf("ping database: %w", err)
-		}
-	}
-	return nil
+// Ready returns why deliveries cannot be stored, or nil. It writes a row to find out: a database that answers may still be read-only, or
+// its disk may be full.
+func (s *Store) Ready(ctx context.Context) error {
+	err := s.transact(ctx, func(tx *gorm.DB) error {
+		return tx.Table("installation").Where("1 = 1").Update("probed_at", At(time.Now())).Error
+	})
+	return wrap("write to database", err)
 }
 
-// Close waits for the writes under way and disconnects. No method may be called after it.
+// InstallationID returns the ID that was created with the tables. All processes that share the database have the same.
+func (s *Store) InstallationID(ctx context.Context) (id string, err error) {
+	err = s.read.WithContext(ctx).Table("installation").Pluck("id", &id).Error
+	return id, wrap("get installation ID", err)
+}
+
+// Close waits for the writes in progress and disconnects. No method may be called after it.
 func (s *Store) Close() error {
 	close(s.closing)
 	s.running.Wait()
 	return s.disconnect()
 }
 
+// disconnect closes the writing connection last: SQLite then moves its log into the database file, so that one complete file is left.
 func (s *Store) disconnect() error {
 	var errs []error
-	for _, db := range []*gorm.DB{s.db, s.read} {
+	for _, db := range []*gorm.DB{s.read, s.db} {
 		if db == nil {
 			continue
 		}
@@ -205,4 +196,31 @@ func (s *Store) disconnect() error {
 		errs = append(errs, s.lock.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// onPostgres runs a statement that sets something for the transaction, unless the database is SQLite.
+func onPostgres(tx *gorm.DB, statement string) error {
+	if tx.Name() != "postgres" {
+		return nil
+	}
+	return tx.Exec(statement).Error
+}
+
+// orNone returns the error of a statement, or none if it wrote no row.
+func orNone(result *gorm.DB, none error) error {
+	if result.Error == nil && result.RowsAffected == 0 {
+		return none
+	}
+	return result.Error
+}
+
+// wrap adds what was being done to an error, and replaces gorm's ErrRecordNotFound by ErrNotFound.
+func wrap(doing string, err error) error {
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	return nil
 }

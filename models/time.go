@@ -6,22 +6,17 @@ import (
 	"time"
 )
 
-// Time is an instant in UTC, kept in the database as an integer of Unix microseconds so that it orders alike on every
-// dialect. The zero Time means "not yet" or "not said": 0 in the database, null in JSON.
+// Time is an instant in UTC, stored as an integer of Unix microseconds so that every dialect orders it the same way. The zero Time means
+// "not yet" or "unknown": 0 in the database, null in JSON.
 type Time struct{ time.Time }
 
-// At returns t in UTC, cut to microseconds.
-func At(t time.Time) Time {
-	if t.IsZero() {
-		return Time{}
-	}
-	return Time{t.UTC().Truncate(time.Microsecond)}
-}
+// At returns t in UTC, truncated to microseconds.
+func At(t time.Time) Time { return Time{t.UTC().Truncate(time.Microsecond)} }
 
 // Value implements driver.Valuer.
 func (t Time) Value() (driver.Value, error) { return t.micro(), nil }
 
-// micro is t as it is stored.
+// micro returns t as it is stored.
 func (t Time) micro() int64 {
 	if t.IsZero() {
 		return 0
@@ -42,19 +37,10 @@ func (t *Time) Scan(src any) error {
 	return nil
 }
 
-// MarshalJSON writes RFC 3339, or null for the zero Time.
+// MarshalJSON writes RFC 3339, or null for the zero Time. The UnmarshalJSON of time.Time reads both.
 func (t Time) MarshalJSON() ([]byte, error) {
 	if t.IsZero() {
 		return []byte("null"), nil
 	}
 	return t.Time.MarshalJSON()
-}
-
-// UnmarshalJSON reads what MarshalJSON writes.
-func (t *Time) UnmarshalJSON(b []byte) error {
-	if string(b) == "null" {
-		*t = Time{}
-		return nil
-	}
-	return t.Time.UnmarshalJSON(b)
 }
