@@ -2,13 +2,10 @@ package handlers
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
+	"encoding/json"
 	"errors"
 	"log/slog"
-	"net"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -16,99 +13,137 @@ import (
 	"example.com/identity-webhooks/models"
 )
 
-// Admin answers the JSON API for people and tools that look at the system.
-type Admin struct {
-	store      *models.Store
-	rejections *Rejections
-	uses       *SecretUses
-	watched    func() []SubscriptionState
-	wake       func()
-	log        *slog.Logger
+// AdminConfig is what the admin handler needs. Only Password may be empty.
+type AdminConfig struct {
+	Store         *models.Store
+	Rejections    *Rejections
+	Subscriptions func() []SubscriptionState // what is known about our subscriptions at the providers
+	Wake          func()                     // wakes the relay, which never blocks
+	Password      string
+	Log           *slog.Logger
 }
 
-// NewAdmin returns the admin handler. With a password it asks for basic authentication as user "admin"; without one it
-// answers only requests that name a loopback host, so that no web page can reach it by a name of its own. It asks watched
-// what is known of the subscriptions.
-func NewAdmin(store *models.Store, rejections *Rejections, uses *SecretUses, watched func() []SubscriptionState, wake func(), password string, log *slog.Logger) http.Handler {
-	a := &Admin{store, rejections, uses, watched, wake, log}
-	g := newEngine(log)
-	if password != "" {
-		g.Use(authenticated(password))
+type admin struct{ AdminConfig }
+
+// NewAdmin returns the handler of the admin API. With a password it requires basic authentication as user "admin". Without one it answers
+// only requests to a loopback host, so that no web page can reach it under a domain of its own.
+func NewAdmin(c AdminConfig) http.Handler {
+	a := admin{c}
+	g := newEngine(c.Log)
+	g.NoRoute(func(c *gin.Context) { answer(c, http.StatusNotFound, notFound) })
+	g.NoMethod(func(c *gin.Context) { answer(c, http.StatusMethodNotAllowed, notAllowed) })
+	g.Use(private, sameOrigin)
+	if c.Password != "" {
+		g.Use(authenticated(c.Password, c.Log))
 	} else {
 		g.Use(local)
 	}
 	api := g.Group("/api")
 	api.GET("/events", a.call(a.events))
-	api.GET("/events/:id", a.call(a.event))
-	api.GET("/events/:id/body", a.call(a.eventBody))
-	api.POST("/events/:id/replay", a.call(a.replayEvent))
+	api.GET("/events/:id", a.call(withID(a.event)))
+	api.GET("/events/:id/body", a.call(withID(a.eventBody)))
+	api.POST("/events/:id/replay", a.call(withID(a.replayOne(a.Store.ReplayEvent))))
 	api.POST("/replay", a.call(a.replay))
 	api.GET("/customers", a.call(a.customers))
-	api.GET("/customers/:id", a.call(a.customer))
+	api.GET("/customers/:id", a.call(withID(a.customer)))
 	api.GET("/cases", a.call(a.cases))
 	api.GET("/companies", a.call(a.companies))
+	api.GET("/follow_ups", a.call(a.followUps))
+	api.POST("/follow_ups/:id/replay", a.call(withID(a.replayOne(a.Store.ReplayFollowUp))))
 	api.GET("/stats", a.call(a.stats))
 	api.GET("/rejections", a.call(a.rejected))
 	g.GET("/debug/pprof/*name", profile)
-	return http.NewCrossOriginProtection().Handler(g) // no web page may replay events through a visitor's browser
+	return g
 }
 
-// authenticated lets in who knows the password. The hashes make the comparison's time say nothing about its length.
-func authenticated(password string) gin.HandlerFunc {
-	want := sha256.Sum256([]byte(password))
-	return func(c *gin.Context) {
-		user, pass, _ := c.Request.BasicAuth()
-		got := sha256.Sum256([]byte(pass))
-		if user != "admin" || subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
-			c.Header("WWW-Authenticate", `Basic realm="admin", charset="UTF-8"`)
-			c.AbortWithStatusJSON(http.StatusUnauthorized, gin.H{"error": "user admin and ADMIN_PASSWORD wanted"})
-		}
-	}
+// SubscriptionState is what is known about one of our subscriptions at a provider. Package app/subscriptions collects it.
+type SubscriptionState struct {
+	Provider            string      `json:"provider"`
+	ID                  string      `json:"id"`
+	URL                 string      `json:"url"` // without a token
+	Active              *bool       `json:"active"`
+	ConsecutiveFailures *int        `json:"consecutive_failures"`
+	LastEventAt         models.Time `json:"last_event_at"` // of any of the provider's events
+	CheckedAt           models.Time `json:"checked_at"`
+	Problem             string      `json:"problem"`
+	Mend                string      `json:"mend"` // the command that fixes it
 }
 
-// local lets in requests whose Host header is a loopback address or localhost.
-func local(c *gin.Context) {
-	host := c.Request.Host
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
-	}
-	ip := net.ParseIP(strings.Trim(host, "[]"))
-	if host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		c.AbortWithStatusJSON(http.StatusForbidden, gin.H{"error": "call it by localhost or 127.0.0.1, or set ADMIN_PASSWORD"})
-	}
-}
+// callTimeout is how long a call may take.
+const callTimeout = 10 * time.Second
 
-// badRequest is an error of the caller, to be told to them.
+// badRequest is a mistake of the caller. Its text is the answer.
 type badRequest string
 
 func (b badRequest) Error() string { return string(b) }
 
-// verbatim is an answer of bytes, as they are.
+// verbatim is an answer of bytes, which are sent unchanged.
 type verbatim []byte
 
-// call answers with what f returns, and holds the only map from errors to statuses.
-func (a *Admin) call(f func(c *gin.Context) (status int, answer any, err error)) gin.HandlerFunc {
+// call returns a handler that answers with what f returns, as JSON. It is the only place that maps errors to statuses.
+func (a admin) call(f func(c *gin.Context) (status int, answer any, err error)) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		ctx, cancel := context.WithTimeout(c.Request.Context(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(c.Request.Context(), callTimeout)
 		defer cancel()
 		c.Request = c.Request.WithContext(ctx)
 		status, answer, err := f(c)
-		var bad badRequest
-		switch {
-		case err == nil:
+		if err == nil {
 			if body, isBody := answer.(verbatim); isBody {
-				c.Header("X-Content-Type-Options", "nosniff")
 				c.Data(status, "application/octet-stream", body)
 				return
 			}
-			c.JSON(status, answer)
-		case errors.As(err, &bad):
-			c.JSON(http.StatusBadRequest, gin.H{"error": string(bad)})
-		case errors.Is(err, models.ErrNotFound):
-			c.JSON(http.StatusNotFound, gin.H{"error": "not found"})
-		default:
-			a.log.Error("admin call failed", "path", c.FullPath(), "err", err)
-			c.JSON(http.StatusServiceUnavailable, gin.H{"error": "the database does not answer; see the log"})
+			var body []byte
+			if body, err = json.Marshal(answer); err == nil {
+				c.Data(status, gin.MIMEJSON+"; charset=utf-8", body)
+				return
+			}
 		}
+		var bad badRequest
+		switch {
+		case errors.As(err, &bad):
+			status, answer = http.StatusBadRequest, string(bad)
+		case errors.Is(err, models.ErrNotFound):
+			status, answer = http.StatusNotFound, "not found"
+		case errors.Is(err, context.DeadlineExceeded):
+			status, answer = http.StatusServiceUnavailable, "the database took longer than "+callTimeout.String()+"; ask for less, or see the log"
+		default:
+			status, answer = http.StatusServiceUnavailable, "the database call failed; the log says why"
+		}
+		if status == http.StatusServiceUnavailable && !errors.Is(err, context.Canceled) { // canceled: the client is gone
+			a.Log.Error("admin call failed", "path", c.FullPath(), "err", err)
+		}
+		c.JSON(status, gin.H{"error": answer})
 	}
+}
+
+// withID gives f the ID of a row, which is in the path.
+func withID(f func(c *gin.Context, id int64) (int, any, error)) func(*gin.Context) (int, any, error) {
+	return func(c *gin.Context) (int, any, error) {
+		id := rowID(c.Param("id"))
+		if id == 0 {
+			return 0, nil, badRequest("the id in the path must be a positive number")
+		}
+		return f(c, id)
+	}
+}
+
+func (a admin) stats(c *gin.Context) (int, any, error) {
+	st, err := a.Store.Stats(c.Request.Context())
+	if err != nil {
+		return 0, nil, err
+	}
+	waiting := 0.0
+	if !st.OldestWaiting.IsZero() {
+		waiting = time.Since(st.OldestWaiting.Time).Seconds()
+	}
+	return http.StatusOK, struct {
+		models.Stats
+		Rejected      int64               `json:"rejected_deliveries"`
+		Waiting       float64             `json:"oldest_waiting_seconds"`
+		Subscriptions []SubscriptionState `json:"subscriptions"`
+	}{st, a.Rejections.Total(), waiting, a.Subscriptions()}, nil
+}
+
+func (a admin) rejected(*gin.Context) (int, any, error) {
+	return http.StatusOK, gin.H{"rejections": a.Rejections.Newest()}, nil
 }

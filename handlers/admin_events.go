@@ -14,25 +14,13 @@ import (
 	"example.com/identity-webhooks/models"
 )
 
-func (a *Admin) events(c *gin.Context) (int, any, error) {
-	f, err := eventFilter(c, "limit", "cursor")
-	if err != nil {
-		return 0, nil, err
-	}
-	p, err := page(c)
-	if err != nil {
-		return 0, nil, err
-	}
-	events, err := a.store.Events(c.Request.Context(), f, p)
-	return list("events", events, p, func(e models.Event) int64 { return e.ID }, err)
+func (a admin) events(c *gin.Context) (int, any, error) {
+	filter := func(c *gin.Context) (models.EventFilter, error) { return eventFilter(c, "limit", "cursor") }
+	return list(c, "events", filter, a.Store.Events, func(e models.Event) int64 { return e.ID })
 }
 
-func (a *Admin) event(c *gin.Context) (int, any, error) {
-	id, err := pathID(c)
-	if err != nil {
-		return 0, nil, err
-	}
-	e, err := a.store.Event(c.Request.Context(), id)
+func (a admin) event(c *gin.Context, id int64) (int, any, error) {
+	e, err := a.Store.Event(c.Request.Context(), id)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -44,47 +32,40 @@ func (a *Admin) event(c *gin.Context) (int, any, error) {
 	if json.Valid(e.Body) && utf8.Valid(e.Body) {
 		full.Payload = e.Body
 	} else {
-		text := base64.StdEncoding.EncodeToString(e.Body)
-		full.BodyBase64 = &text
+		full.BodyBase64 = new(base64.StdEncoding.EncodeToString(e.Body))
 	}
 	return http.StatusOK, full, nil
 }
 
-// eventBody answers with the bytes that were signed: a document would have them as JSON, with other spaces.
-func (a *Admin) eventBody(c *gin.Context) (int, any, error) {
-	id, err := pathID(c)
-	if err != nil {
-		return 0, nil, err
-	}
-	e, err := a.store.Event(c.Request.Context(), id)
+// eventBody answers with exactly the bytes that were signed. The payload in the answer of event may have other spaces.
+func (a admin) eventBody(c *gin.Context, id int64) (int, any, error) {
+	e, err := a.Store.Event(c.Request.Context(), id)
 	return http.StatusOK, verbatim(e.Body), err
 }
 
-func (a *Admin) replayEvent(c *gin.Context) (int, any, error) {
-	id, err := pathID(c)
-	if err != nil {
-		return 0, nil, err
+// replayOne returns a call that replays a single row. It answers 0 if the row is not one that can be replayed.
+func (a admin) replayOne(replay func(context.Context, int64, time.Time) (bool, error)) func(*gin.Context, int64) (int, any, error) {
+	return func(c *gin.Context, id int64) (int, any, error) {
+		replayed, err := replay(c.Request.Context(), id, time.Now())
+		if err == nil {
+			a.Wake()
+		}
+		return http.StatusAccepted, gin.H{"replayed": map[bool]int{true: 1}[replayed]}, err
 	}
-	started, err := a.store.ReplayEvent(c.Request.Context(), id, time.Now())
-	if err != nil {
-		return 0, nil, err
-	}
-	a.wake()
-	return http.StatusAccepted, gin.H{"replayed": map[bool]int{true: 1}[started]}, nil
 }
 
-// replay starts again all that a filter selects, or counts it. What is done in time is done: the answer says whether there is
-// more.
-func (a *Admin) replay(c *gin.Context) (int, any, error) {
+// replay replays all events that a filter selects, or counts them for a dry run. If the time is over before all are replayed, the answer
+// says that there are more.
+func (a admin) replay(c *gin.Context) (int, any, error) {
 	f, err := eventFilter(c, "limit", "rate", "dry_run")
 	if err != nil {
 		return 0, nil, err
 	}
 	if f == (models.EventFilter{}) {
-		return 0, nil, badRequest("say which events, for example status=failed")
+		return 0, nil, badRequest("name the events to replay, for example with status=failed")
 	}
 	for name, values := range c.Request.URL.Query() {
-		if values[0] == "" { // from a script whose variable is not set: it would select too much
+		if values[0] == "" { // probably an unset variable in a script, which would select too much
 			return 0, nil, badRequest("parameter " + name + " is empty")
 		}
 	}
@@ -93,10 +74,10 @@ func (a *Admin) replay(c *gin.Context) (int, any, error) {
 		return 0, nil, err
 	}
 	if dry {
-		n, err := a.store.CountReplayable(c.Request.Context(), f, pace)
+		n, err := a.Store.CountReplayable(c.Request.Context(), f, pace)
 		return http.StatusOK, gin.H{"would_replay": n}, err
 	}
-	n, err := a.store.ReplayEvents(c.Request.Context(), f, pace, time.Now())
+	n, err := a.Store.ReplayEvents(c.Request.Context(), f, pace, time.Now())
 	answer := gin.H{"replayed": n}
 	if err != nil {
 		if n == 0 || !errors.Is(err, context.DeadlineExceeded) {
@@ -104,22 +85,15 @@ func (a *Admin) replay(c *gin.Context) (int, any, error) {
 		}
 		answer["more"] = true
 	}
-	a.wake()
+	a.Wake()
 	return http.StatusAccepted, answer, nil
 }
 
-// pace reads how many events to replay, and how fast.
+// pace reads how many events to replay, how fast, and whether it is a dry run.
 func pace(c *gin.Context) (p models.Pace, dry bool, err error) {
-	p.Limit, err = number(c, "limit", 1_000_000_000)
-	if err != nil {
-		return p, false, err
-	}
-	if p.Rate, err = number(c, "rate", 1_000_000); err != nil {
-		return p, false, err
-	}
-	text := c.DefaultQuery("dry_run", "false")
-	if err := oneOf("dry_run", text, []string{"true", "false"}); err != nil {
-		return p, false, err
-	}
-	return p, text == "true", nil
+	var err1, err2 error
+	p.Limit, err1 = number(c, "limit", 1_000_000_000)
+	p.Rate, err2 = number(c, "rate", 1_000_000)
+	text := c.Query("dry_run")
+	return p, text == "true", errors.Join(err1, err2, oneOf("dry_run", text, []string{"true", "false"}))
 }

@@ -2,14 +2,14 @@ package handlers
 
 import (
 	"net/http"
-	"net/http/pprof" // it also registers with the default mux, which is served nowhere
+	"net/http/pprof" // it also registers with the default mux, which nothing serves
 	"time"
 
 	"github.com/gin-gonic/gin"
 )
 
-// profile answers what `go tool pprof` asks. That may take longer than the server's deadlines. The one for reading, which
-// holds on after the request is read and then cancels it, is lifted here; pprof puts off the one for writing itself.
+// profile serves `go tool pprof`. A profile may take longer than the server's deadlines: the read deadline, which would cancel the request,
+// is removed here, and pprof itself extends the write deadline.
 func profile(c *gin.Context) {
 	if err := http.NewResponseController(c.Writer).SetReadDeadline(time.Time{}); err != nil {
 		c.JSON(http.StatusInternalServerError, gin.H{"error": "no profile on this connection"})
@@ -25,6 +25,6 @@ func profile(c *gin.Context) {
 	case "/cmdline":
 		pprof.Cmdline(c.Writer, c.Request)
 	default:
-		pprof.Index(c.Writer, c.Request) // the list, and all others by name
+		pprof.Index(c.Writer, c.Request) // the list, and all other profiles by name
 	}
 }

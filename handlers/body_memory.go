@@ -2,59 +2,83 @@ package handlers
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"net/http"
-	"time"
-
-	"golang.org/x/sync/semaphore"
+	"net/netip"
+	"sync"
 )
 
 const (
-	// maxBody is the largest body that is read. The largest documented one is below 2 KiB.
-	maxBody = 1 << 20
-	// smallBody is the largest body that never waits for others.
+	// MaxBody is the largest body that is accepted, in bytes. The largest documented one is below 2 KiB.
+	MaxBody = 1 << 20
+	// smallBody is how many bytes of a body are read without reserving memory. Most bodies are smaller.
 	smallBody = 8 << 10
-	// largeBodies is how many bytes the larger bodies that are held at once have in common.
-	largeBodies = 16 << 20
-	// bodyWait is how long a larger body waits for its part of them.
-	bodyWait = time.Second
+	// bodyStep is how much memory a larger body reserves at a time.
+	bodyStep = 64 << 10
+	// largeBodies is how much memory all larger bodies may reserve together, and addressShare how much those of one address may.
+	largeBodies  = 32 << 20
+	addressShare = 8 << 20
 )
 
-// errBusy says that other large bodies have taken all the memory there is for them.
-var errBusy = errors.New("too many large bodies at once")
+var (
+	errTooLarge = errors.New("body is larger than 1 MiB")
+	errBusy     = errors.New("too many large bodies at once")
+)
 
-// bodyMemory bounds the memory of the bodies that are held at once. The first bytes of each, which are all of a small one, are
-// bounded by the number of connections: nobody can keep small deliveries out by sending large or slow ones. What goes on
-// after them takes its whole length of a common share first.
-type bodyMemory struct{ large *semaphore.Weighted }
+// bodyMemory bounds the memory of request bodies. The number of connections already bounds the first smallBody bytes of each, so nobody can
+// keep small deliveries out by sending large or slow ones. The rest of a body reserves memory as it arrives, and each address may reserve
+// only its share.
+type bodyMemory struct {
+	mu     sync.Mutex
+	taken  int
+	shares map[netip.Prefix]int
+}
 
-func newBodyMemory() *bodyMemory { return &bodyMemory{semaphore.NewWeighted(largeBodies)} }
+func newBodyMemory() *bodyMemory { return &bodyMemory{shares: map[netip.Prefix]int{}} }
 
-// read returns a request's body, and a function that gives its memory back, to be called when it is needed no more, error or
-// not. The error is a *http.MaxBytesError, errBusy, or what went wrong in transit.
-func (b *bodyMemory) read(w http.ResponseWriter, r *http.Request) (body []byte, release func(), err error) {
-	release = func() {}
-	if r.ContentLength > maxBody {
-		return nil, release, &http.MaxBytesError{Limit: maxBody}
+// take reserves memory, and reports whether there was enough. A negative number releases memory.
+func (m *bodyMemory) take(address string, bytes int) bool {
+	sender := network(address)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if bytes > 0 && (m.taken+bytes > largeBodies || m.shares[sender]+bytes > addressShare) {
+		return false
 	}
-	in := http.MaxBytesReader(w, r.Body, maxBody)
-	start, err := io.ReadAll(io.LimitReader(in, smallBody+1))
-	if err != nil || len(start) <= smallBody {
-		return start, release, err
+	m.taken += bytes
+	if m.shares[sender] += bytes; m.shares[sender] == 0 {
+		delete(m.shares, sender)
 	}
-	size := r.ContentLength
-	if size < 0 { // it does not say
-		size = maxBody
+	return true
+}
+
+// read returns a request's body. The caller must always call release when it no longer needs the body. The error is errTooLarge, errBusy or
+// an error of the connection.
+func (m *bodyMemory) read(r *http.Request, address string) (body []byte, release func(), err error) {
+	taken := 0
+	release = func() {
+		if taken > 0 {
+			m.take(address, -taken)
+		}
 	}
-	wait, cancel := context.WithTimeout(r.Context(), bodyWait)
-	defer cancel()
-	if b.large.Acquire(wait, size) != nil {
-		return nil, release, errBusy
+	if r.ContentLength > MaxBody {
+		return nil, release, errTooLarge
 	}
-	whole := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead)) // with these, reading to the end does not grow it
-	whole.Write(start)
-	_, err = whole.ReadFrom(in)
-	return whole.Bytes(), func() { b.large.Release(size) }, err
+	var whole bytes.Buffer
+	whole.Grow(int(min(max(r.ContentLength, 0), smallBody)) + bytes.MinRead)
+	_, err = io.CopyN(&whole, r.Body, smallBody)
+	for err == nil && whole.Len() <= MaxBody {
+		if !m.take(address, bodyStep) {
+			return nil, release, errBusy
+		}
+		taken += bodyStep
+		_, err = io.CopyN(&whole, r.Body, bodyStep)
+	}
+	if whole.Len() > MaxBody {
+		return nil, release, errTooLarge
+	}
+	if err == io.EOF { //nolint:errorlint // CopyN returns it unwrapped; a body that is cut short is io.ErrUnexpectedEOF
+		err = nil
+	}
+	return whole.Bytes(), release, err
 }

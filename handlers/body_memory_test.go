@@ -1,148 +1,98 @@
 package handlers
 
 import (
-	"bufio"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"strings"
 	"testing"
-	"time"
 )
 
-// stall begins a delivery of trst, sends so many bytes of its body, and no more. A length below zero is none at all.
-func (r *reception) stall(length, sent int) net.Conn {
+// stall begins a delivery from this address, sends so many bytes of a body of this length, and no more.
+func (r *reception) stall(from string, length, sent int) net.Conn {
 	r.t.Helper()
-	conn, err := net.Dial("tcp", strings.TrimPrefix(r.url, "http://"))
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+	conn, err := dialer.DialContext(r.t.Context(), "tcp", strings.TrimPrefix(r.url, "http://"))
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	r.t.Cleanup(func() { _ = conn.Close() }) // a test may have closed it
-	form := fmt.Sprintf("Content-Length: %d\r\n\r\n", length)
-	if length < 0 {
-		form = fmt.Sprintf("Transfer-Encoding: chunked\r\n\r\n%x\r\n", maxBody)
-	}
-	if _, err := fmt.Fprintf(conn, "POST /webhooks/trst HTTP/1.1\r\nHost: x\r\n%s%s", form, strings.Repeat(" ", sent)); err != nil {
+	if _, err := fmt.Fprintf(conn, "POST /webhooks/testprovider HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", length, strings.Repeat(" ", sent)); err != nil {
 		r.t.Fatal(err)
 	}
 	return conn
 }
 
-// full reports whether nothing is left of the memory for large bodies.
-func (r *reception) full() bool {
-	free := r.receiver.memory.large.TryAcquire(1)
-	if free {
-		r.receiver.memory.large.Release(1)
-	}
-	return !free
+// taken is the memory that large bodies have.
+func (r *reception) taken() int {
+	r.receiver.memory.mu.Lock()
+	defer r.receiver.memory.mu.Unlock()
+	return r.receiver.memory.taken
 }
 
-// eventually waits for a condition.
-func eventually(t testing.TB, what string, condition func() bool) {
-	t.Helper()
-	tick, deadline := time.NewTicker(5*time.Millisecond), time.After(time.Minute)
-	defer tick.Stop()
-	for !condition() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("after a minute it is still not true that %s", what)
-		}
-	}
-}
-
-// TestSlowSendersKeepNobodyOut: while 200 senders of a body of 1 MiB do not go on, small deliveries are accepted as ever,
-// and another large one is told to come again.
+// TestSlowSendersKeepNobodyOut: while 50 senders do not go on, small deliveries are accepted, and large ones, too, from an address that is
+// not the slow senders'.
 func TestSlowSendersKeepNobodyOut(t *testing.T) {
 	t.Parallel()
-	large := trstBody + strings.Repeat(" ", smallBody)
+	small, large := testBody, testBody+strings.Repeat(" ", 20<<10)
 	for name, c := range map[string]struct {
-		length, sent int
-		holds        bool // memory that large bodies share
+		from   string
+		sent   int
+		isHeld bool // the share of that address
 	}{
-		"with a length, at once":        {maxBody, 0, false},
-		"with a length, after a while":  {maxBody, smallBody, false},
-		"with a length, large by now":   {maxBody, smallBody + 1, true},
-		"with a length, before the end": {maxBody, maxBody - 1, true},
-		"chunked, after a while":        {-1, smallBody, false},
-		"chunked, large by now":         {-1, smallBody + 1, true},
+		"at once, from the same address":        {"127.0.0.1", 0, false},
+		"after a while, from the same address":  {"127.0.0.1", 100 << 10, false},
+		"before the end, from another address":  {"127.0.0.2", MaxBody - 1, true},
+		"before the end, from the same address": {"127.0.0.1", MaxBody - 1, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newReception(t, openStore(t, sqliteURL(t)), allProviders(t))
+			r := newReception(t, openStore(t, sqliteURL(t)), nil)
 			var conns []net.Conn
-			for range 200 {
-				conns = append(conns, r.stall(c.length, c.sent))
+			for range 50 {
+				conns = append(conns, r.stall(c.from, MaxBody, c.sent))
 			}
-			if c.holds {
-				eventually(t, "the memory for large bodies is taken", r.full)
+			if c.isHeld {
+				eventually(t, "the address has taken its share", func() bool { return r.taken() >= addressShare-MaxBody })
 			}
-			for range 20 {
-				for provider, body := range bodies {
-					if got := r.deliver(provider, body); got.status != 200 {
-						t.Fatalf("a small delivery is answered %d %s", got.status, got.body)
-					}
+			for i := range 20 {
+				body := strings.Replace(small, "evt_1", fmt.Sprint("small_", i), 1)
+				r.deliver(body).want(t, 200, isAccepted)
+			}
+			got := r.deliver(large)
+			if c.isHeld && c.from == "127.0.0.1" {
+				got.want(t, 503, isUnavailable)
+				if after := got.header.Get("Retry-After"); after != "5" {
+					t.Errorf("Retry-After %q", after)
 				}
-			}
-			if !c.holds {
-				if got := r.deliver("trst", large); got.status != 200 {
-					t.Errorf("a large delivery is answered %d %s, and nobody holds what it needs", got.status, got.body)
-				}
-				return
-			}
-			if !r.full() {
-				t.Fatal("they no longer hold the memory for large bodies: nothing was shown")
-			}
-			got, err := overTCP(r.url, r.providers["trst"].Sign([]byte(large), noon), strings.NewReader(large))
-			if err != nil {
-				t.Fatal(err)
-			}
-			got.want(t, 503, `{"error":"unavailable"}`)
-			if after := got.header.Get("Retry-After"); after != "5" {
-				t.Errorf("Retry-After %q", after)
+			} else {
+				got.want(t, 200, isAccepted)
 			}
 			for _, conn := range conns {
 				_ = conn.Close() // the server may have closed it
 			}
-			eventually(t, "a large delivery is accepted again", func() bool { return r.deliver("trst", large).status == 200 })
+			eventually(t, "all memory is free again", func() bool { return r.taken() == 0 })
+			if got := r.deliver(large); got.status != 200 {
+				t.Errorf("after that a large delivery is answered %d", got.status)
+			}
 		})
 	}
 }
 
-// TestBodyMemoryComesBack: whatever becomes of large bodies, what they took is there for the next.
-func TestBodyMemoryComesBack(t *testing.T) {
+// TestBodyMemoryIsBounded: many addresses together take no more than there is.
+func TestBodyMemoryIsBounded(t *testing.T) {
 	t.Parallel()
-	r := newReception(t, openStore(t, sqliteURL(t)), allProviders(t))
-	whole := func() bool {
-		got := r.receiver.memory.large.TryAcquire(largeBodies)
-		if got {
-			r.receiver.memory.large.Release(largeBodies)
-		}
-		return got
-	}
-	body := trstBody + strings.Repeat(" ", maxBody-len(trstBody))
-	for range 2 * largeBodies / maxBody {
-		r.deliver("trst", body, forged)
-		if got := r.deliver("trst", body); got.status != 200 {
-			t.Fatalf("answered %d %s", got.status, got.body)
-		}
-		got, err := overTCP(r.url, r.providers["trst"].Sign(nil, noon), io.LimitReader(zeros{}, 2*maxBody))
-		if err != nil {
-			t.Fatal(err)
-		}
-		got.want(t, 413, `{"error":"body_too_large"}`)
-		conn := r.stall(maxBody, maxBody/2)
-		if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
-			t.Fatal(err)
-		}
-		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := resp.Body.Close(); err != nil || resp.StatusCode != 400 {
-			t.Fatalf("a body cut short: answered %d, %v", resp.StatusCode, err)
+	m := newBodyMemory()
+	given := 0
+	for i := range 256 {
+		for m.take(fmt.Sprint("192.0.2.", i), bodyStep) {
+			given += bodyStep
 		}
 	}
-	eventually(t, "all of the memory for large bodies is free", whole)
+	if given != largeBodies {
+		t.Errorf("gave %d bytes, want %d", given, largeBodies)
+	}
+	m.take("192.0.2.0", -addressShare)
+	if !m.take("198.51.100.1", addressShare) || m.take("198.51.100.1", 1) || len(m.shares) != largeBodies/addressShare {
+		t.Errorf("what is given back is not there for others: %+v", m.shares)
+	}
 }

@@ -2,63 +2,49 @@ package handlers
 
 import (
 	"encoding/base64"
-	"encoding/hex"
 	"errors"
+	"maps"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
-// scheme is how a provider signs. The tests sign by this description, not by the code under test.
-type scheme struct {
-	name      string
-	provider  string
-	settings  Settings
-	signature string // header
-	prefix    string
-	timed     bool // it wants X-Webhook-Timestamp
-	dated     bool // it signs "<timestamp>.<body>", else the body
-	expires   bool // the timestamp is the delivery's, and must be fresh
-	body      string
-}
-
-var schemes = []scheme{
-	{"trustgate", "trustgate", documented, "X-Webhook-Signature", "", true, true, true, tgReviewed},
-	{"trustgate fallback timestamp.body", "trustgate", documented, "X-TrustGate-Signature", "sha256=", true, true, true, tgReviewed},
-	{"trustgate fallback body", "trustgate", bodyAlone, "X-TrustGate-Signature", "sha256=", false, false, false, tgReviewed},
-	{"trst", "trst", documented, "X-Webhook-Signature", "sha256=", false, false, false, trstBody},
-	{"legaltalent body", "legaltalent", bodyAlone, "X-Webhook-Signature", "sha256=", true, false, false, kycBody},
-	{"legaltalent timestamp.body", "legaltalent", timedOnly, "X-Webhook-Signature", "sha256=", true, true, false, kycBody},
-	{"legaltalent either: body", "legaltalent", documented, "X-Webhook-Signature", "sha256=", true, false, false, kycBody},
-	{"legaltalent either: timestamp.body", "legaltalent", documented, "X-Webhook-Signature", "sha256=", true, true, false, kycBody},
-}
-
-const firstSecret, secondSecret = "whsec_first_8d2f", "whsec_second_71ca"
-
-// parcel is a delivery in the making: what is sent may differ from what is signed.
+// parcel is a delivery in the making. The test signs by the scheme's description, not with the code under test.
 type parcel struct {
+	scheme    Scheme
+	message   string // one of the scheme's
 	secret    string
 	timestamp string
 	body      string
-	tamper    func(h http.Header, s scheme) // after signing
-	sent      string                        // body that is sent, if not the one that was signed
+	sent      string                  // body that is sent, if it is not the one that was signed
+	tamper    func(h http.Header)     // after signing
+	rewrite   func(mac string) string // makes the signature header of a MAC, if it is not made as it should be
 }
 
-func (p parcel) delivery(s scheme) Delivery {
-	content := p.body
-	if s.dated {
-		content = p.timestamp + "." + p.body
+func (p parcel) mac() string {
+	message := strings.NewReplacer("{timestamp}", p.timestamp, "{body}", p.body).Replace(p.message)
+	return p.scheme.Encoding.Encode(macOf(p.scheme.Hash, p.secret, message))
+}
+
+func (p parcel) delivery() Delivery {
+	value := p.scheme.Prefix + p.mac()
+	if p.scheme.Pairs {
+		value = "t=" + p.timestamp + ",v1=" + p.mac()
+	}
+	if p.rewrite != nil {
+		value = p.rewrite(p.mac())
 	}
 	h := http.Header{}
-	h.Set(s.signature, s.prefix+hexMAC(p.secret, content))
-	if s.timed {
-		h.Set("X-Webhook-Timestamp", p.timestamp)
+	h.Set(p.scheme.Header, value)
+	if p.scheme.Timestamp != "" {
+		h.Set(p.scheme.Timestamp, p.timestamp)
 	}
 	if p.tamper != nil {
-		p.tamper(h, s)
+		p.tamper(h)
 	}
 	if p.sent != "" {
 		p.body = p.sent
@@ -66,165 +52,310 @@ func (p parcel) delivery(s scheme) Delivery {
 	return Delivery{Header: h, Body: []byte(p.body), ReceivedAt: noon}
 }
 
-// unix is noon, shifted, as a timestamp header has it.
+// unix is noon, shifted, as a timestamp.
 func unix(shift time.Duration) string { return strconv.FormatInt(noon.Add(shift).Unix(), 10) }
 
-// rewritten replaces the signature header by what f makes of its digits.
-func rewritten(f func(digits string, s scheme) string) func(http.Header, scheme) {
-	return func(h http.Header, s scheme) {
-		h.Set(s.signature, f(strings.TrimPrefix(h.Get(s.signature), s.prefix), s))
-	}
-}
-
-// attack is something done to a right delivery.
+// attack is something done to a correct delivery.
 type attack struct {
 	name  string
-	on    func(s scheme) bool // nil: every scheme
+	on    func(p parcel) bool // nil: every scheme
 	alter func(p *parcel)
 	want  Reason // empty: verified
 }
 
-func tampering(name string, want Reason, f func(http.Header, scheme)) attack {
-	return attack{name, nil, func(p *parcel) { p.tamper = f }, want}
+func isTimed(p parcel) bool { return p.scheme.Pairs || p.scheme.Timestamp != "" }
+func isDated(p parcel) bool { return isTimed(p) && strings.Contains(p.message, "{timestamp}") }
+func expires(p parcel) bool { return p.scheme.MaxAge > 0 }
+func isPlain(p parcel) bool { return !p.scheme.Pairs }
+func isPairs(p parcel) bool { return p.scheme.Pairs }
+
+func tampering(name string, want Reason, f func(p parcel, h http.Header)) attack {
+	return attack{name, nil, func(p *parcel) { q := *p; p.tamper = func(h http.Header) { f(q, h) } }, want}
 }
 
-func badSignature(name string, f func(digits string, s scheme) string) attack {
-	return tampering(name, MalformedSignature, rewritten(f))
+// rewriting changes the signature header of schemes of one form.
+func rewriting(name string, want Reason, on func(parcel) bool, f func(p parcel, mac string) string) attack {
+	return attack{name, on, func(p *parcel) { q := *p; p.rewrite = func(mac string) string { return f(q, mac) } }, want}
 }
 
-// badTimestamp signs and sends a timestamp that makes no sense: the signature is right.
-func badTimestamp(timestamp string) attack {
-	return attack{"timestamp " + timestamp, isTimed, func(p *parcel) { p.timestamp = timestamp }, MalformedTimestamp}
-}
-
-func isTimed(s scheme) bool { return s.timed }
-
-func isDated(s scheme) bool { return s.dated }
-
-func expires(s scheme) bool { return s.expires }
-
-func isTimeless(s scheme) bool {
-	return s.timed && !s.expires
-}
-
-var attacks = []attack{
+var attacks = append([]attack{
 	{"none: first of two secrets", nil, func(*parcel) {}, ""},
 	{"second of two secrets", nil, func(p *parcel) { p.secret = secondSecret }, ""},
 	{"wrong secret", nil, func(p *parcel) { p.secret = "whsec_third" }, WrongSecret},
-	{"no secret", nil, func(p *parcel) { p.secret = "" }, WrongSecret},
+	{"empty secret", nil, func(p *parcel) { p.secret = "" }, WrongSecret},
 	{"whsec_ stripped", nil, func(p *parcel) { p.secret = strings.TrimPrefix(p.secret, "whsec_") }, WrongSecret},
 	{"both secrets joined", nil, func(p *parcel) { p.secret = firstSecret + "," + secondSecret }, WrongSecret},
-
 	{"flipped bit", nil, func(p *parcel) { p.sent = p.body[:40] + string(p.body[40]^1) + p.body[41:] }, WrongSecret},
 	{"newline added", nil, func(p *parcel) { p.sent = p.body + "\n" }, WrongSecret},
+	{"byte order mark added", nil, func(p *parcel) { p.sent = "\ufeff" + p.body }, WrongSecret},
 	{"byte cut off", nil, func(p *parcel) { p.sent = p.body[:len(p.body)-1] }, WrongSecret},
-	{"spaces in JSON", nil, func(p *parcel) { p.sent = strings.Replace(p.body, ":", ": ", 1) }, WrongSecret},
 	{"empty body with another's signature", nil, func(p *parcel) { p.sent, p.body = p.body, "" }, WrongSecret},
 
-	tampering("no header", MissingSignature, func(h http.Header, s scheme) { h.Del(s.signature) }),
-	tampering("empty header", MissingSignature, func(h http.Header, s scheme) { h.Set(s.signature, "") }),
-	tampering("repeated header", RepeatedHeader, func(h http.Header, s scheme) { h.Add(s.signature, h.Get(s.signature)) }),
-	tampering("wrong header beside the right one", RepeatedHeader, func(h http.Header, s scheme) { h.Add(s.signature, "") }),
-	tampering("uppercase hex", "", rewritten(func(d string, s scheme) string { return s.prefix + strings.ToUpper(d) })),
+	tampering("no header", MissingSignature, func(p parcel, h http.Header) { h.Del(p.scheme.Header) }),
+	tampering("empty header", MissingSignature, func(p parcel, h http.Header) { h.Set(p.scheme.Header, "") }),
+	tampering("repeated header", RepeatedHeader, func(p parcel, h http.Header) { h.Add(p.scheme.Header, h.Get(p.scheme.Header)) }),
+	tampering("wrong header beside the right one", RepeatedHeader, func(p parcel, h http.Header) { h.Add(p.scheme.Header, "") }),
 
-	badSignature("odd hex", func(d string, s scheme) string { return s.prefix + d[1:] }),
-	badSignature("too short", func(d string, s scheme) string { return s.prefix + d[2:] }),
-	badSignature("too long", func(d string, s scheme) string { return s.prefix + d + "00" }),
-	badSignature("not hex", func(d string, s scheme) string { return s.prefix + "zz" + d[2:] }),
-	badSignature("base64", func(d string, s scheme) string {
-		raw, err := hex.DecodeString(d)
-		if err != nil {
-			panic(err)
-		}
-		return s.prefix + base64.StdEncoding.EncodeToString(raw)
+	rewriting("uppercase hex", "", isPlain, func(p parcel, mac string) string { return p.scheme.Prefix + strings.ToUpper(mac) }),
+	rewriting("odd number of digits", MalformedSignature, isPlain, func(p parcel, mac string) string { return p.scheme.Prefix + mac[1:] }),
+	rewriting("too short", MalformedSignature, isPlain, func(p parcel, mac string) string { return p.scheme.Prefix + mac[2:] }),
+	rewriting("too long", MalformedSignature, isPlain, func(p parcel, mac string) string { return p.scheme.Prefix + mac + "00" }),
+	rewriting("not hex", MalformedSignature, isPlain, func(p parcel, mac string) string { return p.scheme.Prefix + "zz" + mac[2:] }),
+	rewriting("garbage", MalformedSignature, nil, func(parcel, string) string { return "garbage" }),
+	rewriting("base64", MalformedSignature, isPlain, func(p parcel, mac string) string {
+		return p.scheme.Prefix + base64.StdEncoding.EncodeToString([]byte(mac))
 	}),
-	badSignature("prefix missing, or there where it does not belong", func(d string, s scheme) string {
-		if s.prefix == "" {
-			return "sha256=" + d
-		}
-		return d
+	rewriting("prefix missing, or present where it does not belong", MalformedSignature, isPlain, func(p parcel, mac string) string {
+		return map[bool]string{true: "sha256=", false: ""}[p.scheme.Prefix == ""] + mac
 	}),
-	badSignature("unknown prefix", func(d string, _ scheme) string { return "sha512=" + d }),
-	badSignature("uppercase prefix", func(d string, _ scheme) string { return "SHA256=" + d }),
-	badSignature("prefix twice", func(d string, _ scheme) string { return "sha256=sha256=" + d }),
-	badSignature("prefix alone", func(_ string, s scheme) string { return s.prefix + " " }),
-	badSignature("spaces around", func(d string, s scheme) string { return s.prefix + " " + d }),
-	badSignature("list", func(d string, s scheme) string { return s.prefix + d + "," + d }),
-	badSignature("megabyte", func(d string, s scheme) string { return s.prefix + strings.Repeat(d, 1<<14) }),
+	rewriting("unknown prefix", MalformedSignature, isPlain, func(_ parcel, mac string) string { return "sha512=" + mac }),
+	rewriting("uppercase prefix", MalformedSignature, isPlain, func(_ parcel, mac string) string { return "SHA256=" + mac }),
+	rewriting("prefix alone", MalformedSignature, isPlain, func(p parcel, _ string) string { return p.scheme.Prefix + " " }),
+	rewriting("space inside", MalformedSignature, isPlain, func(p parcel, mac string) string { return p.scheme.Prefix + " " + mac }),
+	rewriting("list", MalformedSignature, isPlain, func(p parcel, mac string) string { return p.scheme.Prefix + mac + "," + mac }),
+	rewriting("megabyte", MalformedSignature, isPlain, func(p parcel, mac string) string { return p.scheme.Prefix + strings.Repeat(mac, 1<<14) }),
 
 	{"too old", expires, func(p *parcel) { p.timestamp = unix(-301 * time.Second) }, TooOld},
 	{"barely fresh", isTimed, func(p *parcel) { p.timestamp = unix(-300 * time.Second) }, ""},
-	{"old event delivered again", isTimeless, func(p *parcel) { p.timestamp = unix(-90 * 24 * time.Hour) }, ""},
+	{"old event delivered again", func(p parcel) bool { return isTimed(p) && !expires(p) }, func(p *parcel) { p.timestamp = unix(-90 * 24 * time.Hour) }, ""},
 	{"from the future", isTimed, func(p *parcel) { p.timestamp = unix(301 * time.Second) }, FromTheFuture},
 	{"clock a little ahead", isTimed, func(p *parcel) { p.timestamp = unix(300 * time.Second) }, ""},
 	{"largest timestamp", isTimed, func(p *parcel) { p.timestamp = "999999999999" }, FromTheFuture},
 	{"timestamp zero", expires, func(p *parcel) { p.timestamp = "0" }, TooOld},
-	{"no timestamp", isTimed, func(p *parcel) {
-		p.timestamp, p.tamper = "", func(h http.Header, _ scheme) { h.Del("X-Webhook-Timestamp") }
-	}, MissingTimestamp},
-	{"empty timestamp", isTimed, func(p *parcel) { p.timestamp = "" }, MissingTimestamp},
-	{"repeated timestamp", isTimed, func(p *parcel) {
-		p.tamper = func(h http.Header, _ scheme) { h.Add("X-Webhook-Timestamp", p.timestamp) }
-	}, RepeatedHeader},
 	{"timestamp changed after signing", isDated, func(p *parcel) {
-		p.tamper = func(h http.Header, _ scheme) { h.Set("X-Webhook-Timestamp", unix(time.Second)) }
+		p.rewrite = func(mac string) string { return "t=" + unix(time.Second) + ",v1=" + mac }
+		if !p.scheme.Pairs {
+			p.rewrite, p.tamper = nil, func(h http.Header) { h.Set("X-Webhook-Timestamp", unix(time.Second)) }
+		}
 	}, WrongSecret},
-	badTimestamp("17702064000000000000"),
-	badTimestamp("9223372036854775808"),
-	badTimestamp("1770206400000"), // milliseconds
-	badTimestamp("-1770206400"),
-	badTimestamp("+5"),
-	badTimestamp("soon"),
-	badTimestamp("1.77e9"),
-	badTimestamp("1770206400.0"),
-	badTimestamp("1_770_206_400"),
-	badTimestamp("0x69833d00"),
-	badTimestamp(" 1770206400"),
-	badTimestamp("١٧٧٠٢٠٦٤٠٠"),
-	badTimestamp("2026-02-04T12:00:00Z"),
+}, append(timestampAttacks(), pairAttacks...)...)
+
+func timestampAttacks() (list []attack) {
+	hasHeader := func(p parcel) bool { return p.scheme.Timestamp != "" }
+	for name, f := range map[string]func(h http.Header, name string){
+		"no timestamp": func(h http.Header, name string) { h.Del(name) }, "empty timestamp": func(h http.Header, name string) { h.Set(name, "") },
+	} {
+		a := tampering(name, MissingTimestamp, func(p parcel, h http.Header) { f(h, p.scheme.Timestamp) })
+		a.on = hasHeader
+		list = append(list, a)
+	}
+	repeated := tampering("repeated timestamp", RepeatedHeader, func(p parcel, h http.Header) { h.Add(p.scheme.Timestamp, p.timestamp) })
+	repeated.on = hasHeader
+	for _, timestamp := range []string{
+		"17702064000000000000", "9223372036854775808", "1770206400000", "-1770206400", "+5", "soon", "1.77e9", "1770206400.0", "1_770_206_400",
+		"0x69833d00", "١٧٧٠٢٠٦٤٠٠", "2026-02-04T12:00:00Z",
+	} {
+		list = append(list, attack{"timestamp " + timestamp, isTimed, func(p *parcel) { p.timestamp = timestamp }, MalformedTimestamp})
+	}
+	return append(list, repeated)
 }
 
-// TestSigningContract runs each attack on each provider that signs.
+// set is one "t=…,v1=…" over the parcel's body, made at that time.
+func (p parcel) set(shift time.Duration) string {
+	p.timestamp = unix(shift)
+	return "t=" + p.timestamp + ",v1=" + p.mac()
+}
+
+var (
+	zeroMAC     = strings.Repeat("00", 32)
+	pairAttacks = []attack{
+		rewriting("several MACs, the last one right", "", isPairs, func(_ parcel, mac string) string { return "t=" + unix(0) + ",v1=" + zeroMAC + ",v1=" + mac }),
+		rewriting("a MAC that cannot be decoded beside the right one", "", isPairs, func(_ parcel, mac string) string { return "t=" + unix(0) + ",v1=zz,v1=" + mac + ",v1=" }),
+		rewriting("another version beside the right one", "", isPairs, func(_ parcel, mac string) string { return "v0=" + zeroMAC + ",v1=" + mac + ",t=" + unix(0) + ",x" }),
+		rewriting("two sets, the second one right", "", isPairs, func(p parcel, _ string) string { return "t=" + unix(0) + ",v1=" + zeroMAC + " " + p.set(0) }),
+		rewriting("two sets, the first one right", "", isPairs, func(p parcel, _ string) string { return p.set(0) + " garbage" }),
+		rewriting("two sets, the first one too old", "", isPairs, func(p parcel, _ string) string { return p.set(-time.Hour) + " " + p.set(0) }),
+		rewriting("two sets, a fresh time and an old MAC", TooOld, isPairs, func(p parcel, _ string) string { return p.set(-time.Hour) + " t=" + unix(0) + ",v1=" + zeroMAC }),
+		rewriting("another version alone", MalformedSignature, isPairs, func(_ parcel, mac string) string { return "t=" + unix(0) + ",v0=" + mac }),
+		rewriting("MAC alone", MissingTimestamp, isPairs, func(_ parcel, mac string) string { return "v1=" + mac }),
+		rewriting("time alone", MalformedSignature, isPairs, func(parcel, string) string { return "t=" + unix(0) }),
+		rewriting("two times", MalformedSignature, isPairs, func(_ parcel, mac string) string { return "t=" + unix(0) + ",t=" + unix(0) + ",v1=" + mac }),
+		rewriting("empty time", MalformedTimestamp, isPairs, func(_ parcel, mac string) string { return "t=,v1=" + mac }),
+		rewriting("bare MAC", MalformedSignature, isPairs, func(_ parcel, mac string) string { return mac }),
+		rewriting("MACs without end, the last one right", WrongSecret, isPairs, func(_ parcel, mac string) string {
+			return "t=" + unix(0) + strings.Repeat(",v1="+zeroMAC, 10_000) + ",v1=" + mac
+		}),
+		rewriting("sets without end, the last one right", MalformedSignature, isPairs, func(p parcel, _ string) string {
+			return strings.Repeat("t="+unix(0)+",v1="+zeroMAC+" ", 10_000) + p.set(0)
+		}),
+	}
+)
+
+// variants are a provider with each value of each of its options.
+func variants(t *testing.T, name string) map[string]Provider {
+	list := map[string]Provider{name: mustProvider(t, name, nil, firstSecret, secondSecret)}
+	for _, o := range ProviderOptions(name) {
+		for _, value := range o.Values {
+			list[name+" "+o.Name+"="+value] = mustProvider(t, name, map[string]string{o.Name: value}, firstSecret, secondSecret)
+		}
+	}
+	return list
+}
+
+// TestSigningContract runs each attack on each scheme of each provider.
 func TestSigningContract(t *testing.T) {
 	t.Parallel()
-	for _, s := range schemes {
-		p := mustProvider(t, s.provider, s.settings, firstSecret, secondSecret)
-		for _, a := range attacks {
-			if a.on != nil && !a.on(s) {
-				continue
-			}
-			t.Run(s.name+"/"+a.name, func(t *testing.T) {
-				t.Parallel()
-				parcel := parcel{secret: firstSecret, timestamp: unix(0), body: s.body}
-				a.alter(&parcel)
-				e, err := p.Verify(parcel.delivery(s))
-				wantReason(t, err, a.want)
-				if a.want != "" && e != (Envelope{}) {
-					t.Errorf("a rejected delivery came with the envelope %+v", e)
+	for _, name := range ProviderNames() {
+		for variant, p := range variants(t, name) {
+			for _, s := range p.Schemes() {
+				for _, message := range s.Messages {
+					t.Run(variant+"/"+s.Header+" "+message, func(t *testing.T) {
+						t.Parallel()
+						for _, a := range attacks {
+							parcel := parcel{scheme: s, message: message, secret: firstSecret, timestamp: unix(0), body: bodyOf(t, name)}
+							if a.on != nil && !a.on(parcel) {
+								continue
+							}
+							t.Run(a.name, func(t *testing.T) {
+								a.alter(&parcel)
+								e, err := p.Verify(parcel.delivery())
+								wantReason(t, err, a.want)
+								if a.want != "" && !cmp.Equal(e, Envelope{}) {
+									t.Errorf("a refused delivery came with the envelope %+v", e)
+								}
+							})
+						}
+					})
 				}
-			})
+			}
 		}
 	}
 }
 
-// TestEverySigningProviderIsUnderContract fails for a new provider that has no line in schemes.
-func TestEverySigningProviderIsUnderContract(t *testing.T) {
+// TestTokenContract is the same for providers whose only secret is in the path.
+func TestTokenContract(t *testing.T) {
 	t.Parallel()
 	for _, name := range ProviderNames() {
-		if !TokenInPath(name) && !slices.ContainsFunc(schemes, func(s scheme) bool { return s.provider == name }) {
-			t.Errorf("%s is not in schemes", name)
+		if !TokenInPath(name) {
+			continue
+		}
+		p := mustProvider(t, name, nil, firstSecret, secondSecret)
+		for token, want := range map[string]Reason{
+			firstSecret: "", secondSecret: "", "": WrongToken, firstSecret[:len(firstSecret)-1]: WrongToken, firstSecret + "0": WrongToken,
+			firstSecret + "\x00": WrongToken, firstSecret + secondSecret: WrongToken, firstSecret + "," + secondSecret: WrongToken,
+			strings.ToUpper(firstSecret): WrongToken, " " + firstSecret: WrongToken,
+		} {
+			_, err := p.Verify(Delivery{Token: token, Body: []byte(bodyOf(t, name)), ReceivedAt: noon})
+			wantReason(t, err, want)
+			if err != nil && strings.Contains(err.Error(), "whsec_") {
+				t.Errorf("%s: the error contains a token: %v", name, err)
+			}
 		}
 	}
 }
 
-// TestSignedEmptyBody is no rejection: the provider did send it.
+// TestSignedByUs: what Sign makes is verified, with the first secret, and is what the schemes describe.
+func TestSignedByUs(t *testing.T) {
+	t.Parallel()
+	for _, name := range ProviderNames() {
+		for variant, p := range variants(t, name) {
+			q := p.Sign([]byte(bodyOf(t, name)), noon)
+			first, token, _ := strings.Cut(q.Path, "/")
+			if first != name || TokenInPath(name) != (token != "") {
+				t.Errorf("%s: path %s", variant, q.Path)
+			}
+			e, err := p.Verify(Delivery{Header: q.Header, Token: token, Body: q.Body, ReceivedAt: noon})
+			if err != nil || e.Secret != 0 || e.Fingerprint != Fingerprint(firstSecret) || len(e.Warnings) > 0 {
+				t.Errorf("%s: %v, %+v", variant, err, e)
+			}
+			for _, s := range p.Schemes() {
+				if s.Header != "" && q.Header.Get(s.Header) == "" {
+					t.Errorf("%s: signed without %s", variant, s.Header)
+				}
+				if len(s.Messages) > 1 && s.Setting == "" {
+					t.Errorf("%s: several messages, and no setting to choose one", variant)
+				}
+			}
+		}
+	}
+}
+
+// TestHeaderID: the header with the event's ID may lie outside the signature, so it must agree with the body.
+func TestHeaderID(t *testing.T) {
+	t.Parallel()
+	for _, name := range ProviderNames() {
+		p := mustProvider(t, name, nil, firstSecret)
+		for _, s := range p.Schemes() {
+			if s.ID == "" {
+				continue
+			}
+			body := bodyOf(t, name)
+			id := mustProvider(t, name, nil, firstSecret).Sign([]byte(body), noon).Header.Get(s.ID)
+			for _, c := range []struct {
+				ids  []string
+				want Reason
+			}{{nil, ""}, {[]string{id}, ""}, {[]string{"other"}, WrongID}, {[]string{""}, WrongID}, {[]string{strings.ToUpper(id)}, WrongID}, {[]string{id, id}, WrongID}} {
+				d := parcel{scheme: s, message: s.Messages[0], secret: firstSecret, timestamp: unix(0), body: body}.delivery()
+				for _, id := range c.ids {
+					d.Header.Add(s.ID, id)
+				}
+				_, err := p.Verify(d)
+				wantReason(t, err, c.want)
+			}
+		}
+	}
+}
+
+// TestSignedEmptyBody: it is not refused, since the provider did send it.
 func TestSignedEmptyBody(t *testing.T) {
 	t.Parallel()
-	for _, s := range schemes {
-		p := mustProvider(t, s.provider, s.settings, firstSecret)
-		_, err := p.Verify(parcel{secret: firstSecret, timestamp: unix(0)}.delivery(s))
-		if !errors.Is(err, ErrUnreadable) || errors.Is(err, ErrUnverified) {
-			t.Errorf("%s: %v, want ErrUnreadable", s.name, err)
+	for _, name := range ProviderNames() {
+		p := mustProvider(t, name, nil, firstSecret)
+		q := p.Sign(nil, noon)
+		_, token, _ := strings.Cut(q.Path, "/")
+		if _, err := p.Verify(Delivery{Header: q.Header, Token: token, ReceivedAt: noon}); !errors.Is(err, ErrUnreadable) || !isVerified(err) {
+			t.Errorf("%s: %v, want ErrUnreadable", name, err)
+		}
+	}
+}
+
+func TestSettingsAreChecked(t *testing.T) {
+	t.Parallel()
+	good := []Secret{{Value: "a secret"}}
+	for _, name := range ProviderNames() {
+		for what, s := range map[string]Settings{
+			"no secret": {}, "an empty secret": {Secrets: []Secret{{}}}, "one empty secret of two": {Secrets: append(good, Secret{})},
+		} {
+			if p, err := NewProvider(name, s); err == nil {
+				t.Errorf("%s with %s: %v, want an error", name, what, p)
+			}
+		}
+		for _, o := range ProviderOptions(name) {
+			if _, err := NewProvider(name, Settings{Secrets: good, Options: map[string]string{o.Name: "nonsense"}}); err == nil || !strings.Contains(err.Error(), o.Name) {
+				t.Errorf("%s with an invalid %s: %v", name, o.Name, err)
+			}
+		}
+	}
+	if _, err := NewProvider("no such provider", Settings{Secrets: good}); err == nil {
+		t.Error("NewProvider of an unknown provider: no error")
+	}
+}
+
+// TestSandboxSecret: what is verified with a secret of the sandbox is labelled, and with the secret's fingerprint.
+func TestSandboxSecret(t *testing.T) {
+	t.Parallel()
+	for _, name := range ProviderNames() {
+		live, sandbox := Secret{Value: firstSecret}, Secret{Value: secondSecret, Sandbox: true}
+		got := map[bool]string{}
+		for _, signer := range []Secret{live, sandbox} {
+			by, err := NewProvider(name, Settings{Secrets: []Secret{signer}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := NewProvider(name, Settings{Secrets: []Secret{live, sandbox}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			q := by.Sign([]byte(`{"no":"event"}`), noon)
+			_, token, _ := strings.Cut(q.Path, "/")
+			e, err := p.Verify(Delivery{Header: q.Header, Token: token, Body: q.Body, ReceivedAt: noon})
+			if !isVerified(err) {
+				t.Errorf("%s: %v", name, err)
+			}
+			got[e.Sandbox] = e.Fingerprint
+		}
+		if want := map[bool]string{false: Fingerprint(firstSecret), true: Fingerprint(secondSecret)}; !maps.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", name, got, want)
 		}
 	}
 }

@@ -2,22 +2,22 @@ package handlers
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"example.com/identity-webhooks/app/testservers"
 	"example.com/identity-webhooks/migrations"
@@ -29,33 +29,82 @@ func TestMain(m *testing.M) { os.Exit(testservers.Main(m)) }
 // noon is the receiver's clock in tests.
 var noon = time.Date(2026, 2, 4, 12, 0, 0, 0, time.UTC)
 
-// documented are the settings that hold unless the environment says otherwise.
-var documented = Settings{TrustGateFallback: FormTimestampBody, LegalTalentContent: FormEither}
+const firstSecret, secondSecret = "whsec_first_8d2f7c51", "whsec_second_71ca09e4"
 
-func mustProvider(t testing.TB, name string, s Settings, secrets ...string) Provider {
+func mustProvider(t testing.TB, name string, options map[string]string, secrets ...string) Provider {
 	t.Helper()
-	p, err := NewProvider(name, secrets, s)
+	s := Settings{Options: options}
+	for _, secret := range secrets {
+		s.Secrets = append(s.Secrets, Secret{Value: secret})
+	}
+	p, err := NewProvider(name, s)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return p
 }
 
-// hexMAC is what a provider computes, made without the code under test.
-func hexMAC(secret, content string) string {
-	h := hmac.New(sha256.New, []byte(secret))
-	h.Write([]byte(content))
-	return hex.EncodeToString(h.Sum(nil))
+// macOf is what a provider computes, made without the code under test.
+func macOf(h Hash, secret, message string) []byte {
+	m := hmac.New(h.New, []byte(secret))
+	m.Write([]byte(message))
+	return m.Sum(nil)
 }
 
-// wantReason checks that a delivery was rejected for want or, where want is empty, that it was verified.
+// wantReason checks that a delivery was refused for this reason or, if it is empty, that it was verified.
 func wantReason(t testing.TB, err error, want Reason) {
 	t.Helper()
 	var got Reason
 	errors.As(err, &got)
-	if got != want || errors.Is(err, ErrUnverified) != (err != nil) {
+	if got != want || isVerified(err) != (want == "") {
 		t.Errorf("Verify: %v, want reason %q", err, want)
 	}
+}
+
+// sample is a body in ../testdata.
+type sample struct {
+	path, provider string
+	body           []byte
+}
+
+// samples are all bodies in ../testdata of known providers.
+func samples(t testing.TB) (list []sample) {
+	t.Helper()
+	dir := os.DirFS("../testdata")
+	for _, provider := range ProviderNames() {
+		err := fs.WalkDir(dir, provider, func(name string, d fs.DirEntry, err error) error {
+			if err != nil || path.Ext(name) != ".json" || strings.HasSuffix(name, ".want.json") {
+				return err
+			}
+			body, err := fs.ReadFile(dir, name)
+			list = append(list, sample{name, provider, body})
+			return err
+		})
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
+	return list
+}
+
+// bodyOf is some body of a provider.
+func bodyOf(t testing.TB, provider string) string {
+	t.Helper()
+	for _, s := range samples(t) {
+		if s.provider == provider {
+			return string(s.body)
+		}
+	}
+	t.Fatalf("no sample in ../testdata/%s", provider)
+	return ""
+}
+
+// envelopeOf reads a body that comes from the provider.
+func envelopeOf(t testing.TB, provider, body string) (Envelope, error) {
+	t.Helper()
+	e, err := mustProvider(t, provider, nil, firstSecret).Envelope([]byte(body))
+	e.OccurredAt = e.OccurredAt.UTC()
+	return e, err
 }
 
 // onEachBackEnd runs a test on an empty store of either kind.
@@ -88,110 +137,81 @@ func openStore(t testing.TB, url string) *models.Store {
 	return s
 }
 
-// The secrets of a reception.
-const (
-	trustGateSecret   = "whsec_trustgate_9f3b5c7d1e"
-	trstSecret        = "whsec_trst_5a8c0e2b4d"
-	legalTalentSecret = "legaltalent_7d1f3b5a9c"
-	trustistToken     = "ti_2c4e6a8f0b1d"
-)
-
-// allProviders has every provider, each with its secret.
-func allProviders(t testing.TB) map[string]Provider {
-	return map[string]Provider{
-		"trustgate":   mustProvider(t, "trustgate", documented, trustGateSecret),
-		"trst":        mustProvider(t, "trst", documented, trstSecret),
-		"legaltalent": mustProvider(t, "legaltalent", documented, legalTalentSecret),
-		"trustist":    mustProvider(t, "trustist", documented, trustistToken),
+// testProvider is the provider of these tests, so that they take no real one for granted.
+func testProvider(secrets ...Secret) Provider {
+	if len(secrets) == 0 {
+		secrets = []Secret{{Value: firstSecret}}
 	}
+	envelope := func(body []byte) (Envelope, error) {
+		r, o := readBody(body, "v1")
+		r.ExternalID, r.Type = r.need(o, "id"), r.need(o, "type")
+		r.OccurredAt, r.TenantID = r.time(o, "at"), r.optional(o, "tenant")
+		if o.has("contradiction") {
+			r.fault(fmt.Errorf("%w: it says so", ErrContradictory))
+		}
+		return r.result()
+	}
+	l := labelled{secrets: secrets}
+	for _, s := range secrets {
+		l.fingerprints = append(l.fingerprints, Fingerprint(s.Value))
+	}
+	l.Provider = newSigned("testprovider", Settings{Secrets: secrets}, envelope, Scheme{Header: "X-Test-Signature", Messages: []string{signsBody}})
+	return l
 }
 
-// reception is the public side of the program, listening on loopback, on a store.
+const testBody = `{"id":"evt_1","type":"person.verified","at":"2026-02-04T11:59:00Z","tenant":"t1","name":"Rosalind Canary"}`
+
+// reception is the public side of the program on loopback, with a store. Unless a test says otherwise, the test provider is the
+// only one.
 type reception struct {
 	t          testing.TB
 	store      *models.Store
-	providers  map[string]Provider
 	rejections *Rejections
-	uses       *SecretUses
 	log        *bytes.Buffer // every line, at every level
-	wakes      *atomic.Int64
-	url        string
+	wakes      atomic.Int64
+	clock      atomic.Int64 // how far past noon it is, in nanoseconds
 	receiver   *Receiver
-	clock      *atomic.Int64 // how far past noon it is, in nanoseconds
+	url        string
 }
 
-func newReception(t testing.TB, s *models.Store, providers map[string]Provider) *reception {
-	r := &reception{t, s, providers, &Rejections{}, &SecretUses{}, &bytes.Buffer{}, &atomic.Int64{}, "", nil, &atomic.Int64{}}
+func newReception(t testing.TB, s *models.Store, active map[string]Provider) *reception {
+	if active == nil {
+		active = map[string]Provider{"testprovider": testProvider()}
+	}
+	r := &reception{t: t, store: s, rejections: &Rejections{}, log: &bytes.Buffer{}}
 	log := slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	queueOf := func(provider, generation, eventType string) string {
-		if provider == "trustgate" && generation == "v2" && eventType == "case.created" {
+		if provider == "testprovider" && generation == "v1" && eventType == "alarm" {
 			return models.CriticalQueue
 		}
 		return models.DefaultQueue
 	}
-	r.receiver = NewReceiver(s, queueOf, func() { r.wakes.Add(1) }, r.rejections, r.uses, log)
+	r.receiver = NewReceiver(s, queueOf, func() { r.wakes.Add(1) }, r.rejections, log)
 	r.receiver.now = func() time.Time { return noon.Add(time.Duration(r.clock.Load())) }
-	r.serve(providers)
+	server := httptest.NewServer(NewRouter(r.receiver, active, s.Ready, log))
+	t.Cleanup(server.Close)
+	r.url = server.URL
 	return r
 }
 
-// serve takes deliveries from the providers.
-func (r *reception) serve(providers map[string]Provider) {
-	server := httptest.NewServer(NewRouter(r.receiver, providers, r.store.Ping, r.receiver.log))
-	r.t.Cleanup(server.Close)
-	r.url = server.URL
-}
-
-// reply is what came back for a request.
-type reply struct {
-	status int
-	body   string
-	header http.Header
-}
-
-// send makes a request and reads its answer.
-func send(t testing.TB, method, url string, header http.Header, body io.Reader) reply {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, url, body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if header != nil {
-		req.Header = header
-	}
-	req.Host = header.Get("Host") // which net/http does not take from the headers
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	answer, err := io.ReadAll(resp.Body)
-	if err := errors.Join(err, resp.Body.Close()); err != nil {
-		t.Fatal(err)
-	}
-	return reply{resp.StatusCode, string(answer), resp.Header}
-}
-
-// deliver sends a body as its provider would, after change has had its way with the request.
-func (r *reception) deliver(provider, body string, change ...func(*Request)) reply {
+// deliver sends a body as the test provider would, after change has had its way with the request.
+func (r *reception) deliver(body string, change ...func(*Request)) reply {
 	r.t.Helper()
-	q := r.providers[provider].Sign([]byte(body), noon)
+	q := testProvider().Sign([]byte(body), noon)
 	for _, c := range change {
 		c(&q)
 	}
-	return send(r.t, http.MethodPost, r.url+"/webhooks/"+q.Path, q.Header, strings.NewReader(body))
+	return r.post(q)
 }
 
-// forged spoils what authenticates a request.
+func (r *reception) post(q Request) reply {
+	r.t.Helper()
+	return send(r.t, http.MethodPost, r.url+"/webhooks/"+q.Path, q.Header, bytes.NewReader(q.Body))
+}
+
+// forged makes the signature a stranger's.
 func forged(q *Request) {
-	if rest, found := strings.CutPrefix(q.Path, "trustist/"); found {
-		q.Path = "trustist/not_" + rest
-		return
-	}
-	mac := hexMAC("not the secret", "")
-	if strings.HasPrefix(q.Header.Get("X-Webhook-Signature"), "sha256=") {
-		mac = "sha256=" + mac
-	}
-	q.Header.Set("X-Webhook-Signature", mac)
+	q.Header = testProvider(Secret{Value: "a stranger's secret"}).Sign(q.Body, noon).Header
 }
 
 // rows are the events in the inbox, newest first, with their bodies.
@@ -209,6 +229,14 @@ func (r *reception) rows() []models.Event {
 	return events
 }
 
+// reply is what came back for a request.
+type reply struct {
+	status int
+	body   string
+	header http.Header
+	closed bool // the server closes the connection
+}
+
 // want checks an answer's status and its body, to the byte.
 func (got reply) want(t testing.TB, status int, body string) {
 	t.Helper()
@@ -217,119 +245,38 @@ func (got reply) want(t testing.TB, status int, body string) {
 	}
 }
 
-// office is the admin side of the program, listening on loopback, on a store.
-type office struct {
-	t          testing.TB
-	store      *models.Store
-	rejections *Rejections
-	uses       *SecretUses
-	wakes      *atomic.Int64
-	url        string
-}
-
-func newOffice(t testing.TB, s *models.Store, password string) *office {
-	o := &office{t, s, &Rejections{}, &SecretUses{}, &atomic.Int64{}, ""}
-	o.uses.Set(map[string][]string{"trst": {trstSecret, "second"}})
-	server := httptest.NewServer(NewAdmin(s, o.rejections, o.uses, func() []SubscriptionState { return nil }, func() { o.wakes.Add(1) }, password, slog.New(slog.DiscardHandler)))
-	t.Cleanup(server.Close)
-	o.url = server.URL
-	return o
-}
-
-// call makes a request, checks the status and decodes the answer.
-func call[T any](o *office, method, path string, status int) (answer T) {
-	o.t.Helper()
-	got := send(o.t, method, o.url+path, nil, nil)
-	if got.status != status {
-		o.t.Errorf("%s %s: answered %d %s, want %d", method, path, got.status, got.body, status)
-	}
-	if err := json.Unmarshal([]byte(got.body), &answer); err != nil || !utf8.ValidString(got.body) {
-		o.t.Errorf("%s %s: %v in %q", method, path, err, got.body)
-	}
-	return answer
-}
-
-type eventList struct {
-	Events []models.Event `json:"events"`
-	Next   string         `json:"next_cursor"`
-}
-
-func (l eventList) ids() (ids []string) {
-	for _, e := range l.Events {
-		ids = append(ids, e.ExternalID)
-	}
-	return ids
-}
-
-type customerList struct {
-	Customers []models.Customer `json:"customers"`
-	Next      string            `json:"next_cursor"`
-}
-
-// add puts an event into the inbox; what it does not say is made up.
-func (o *office) add(e models.Event) {
-	o.t.Helper()
-	if e.Body == nil {
-		e.Body = []byte(`{"id":"` + e.ExternalID + `"}`)
-	}
-	if e.Status == "" {
-		e.Status = models.Received
-	}
-	e.Generation, e.Queue, e.OccurredAt, e.ReceivedAt = "v1", models.DefaultQueue, models.At(noon), models.At(noon.Add(time.Second))
-	if _, err := o.store.AddEvent(o.t.Context(), e); err != nil {
-		o.t.Fatal(err)
-	}
-}
-
-// process adds an event and applies a change as a worker would.
-func (o *office) process(e models.Event, c models.Change) {
-	o.t.Helper()
-	o.add(e)
-	later := noon.Add(time.Minute)
-	offers, _, err := o.store.OfferEvents(o.t.Context(), models.DefaultQueue, 10, later)
-	if err != nil || len(offers) != 1 {
-		o.t.Fatalf("%d offers, %v", len(offers), err)
-	}
-	claimed, err := o.store.ClaimEvent(o.t.Context(), offers[0], later)
+// send makes a request and reads its answer.
+func send(t testing.TB, method, url string, header http.Header, body io.Reader) reply {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, body)
 	if err != nil {
-		o.t.Fatal(err)
+		t.Fatal(err)
 	}
-	if _, err := o.store.ApplyEvent(o.t.Context(), claimed, c, models.At(later)); err != nil {
-		o.t.Fatal(err)
+	if header != nil {
+		req.Header = header
 	}
+	req.Host = header.Get("Host") // which net/http does not take from the headers
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(resp.Body)
+	if err := cmp.Or(err, resp.Body.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return reply{resp.StatusCode, string(text), resp.Header, resp.Close}
 }
 
-// fill puts in two customers and an event in every state. It returns the IDs of the events' rows by external ID.
-func (o *office) fill() map[string]int64 {
-	o.t.Helper()
-	score := 18
-	o.process(models.Event{Provider: "trustgate", ExternalID: "approved", Type: "applicant.reviewed"}, models.Change{
-		SubjectID: "ann",
-		Profile:   models.Profile{ExternalID: "cust_1", FirstName: "Ann", RiskScore: &score, Flags: []string{"vpn"}},
-		Decisions: []models.Decision{{Source: models.FromApplicant, Authority: models.Automatic, Status: models.Verified}},
-		Checks:    []models.Check{{Kind: models.DocumentCheck, CheckID: "doc_1", Status: models.CheckPassed}},
-	})
-	o.process(models.Event{Provider: "trustgate", ExternalID: "hit", Type: "screening.hit"}, models.Change{
-		SubjectID: "bob",
-		Hits:      []models.Hit{{HitID: "hit_1", Kind: models.AlertKind, Type: "pep", Name: "B"}},
-		Cases:     []models.CaseChange{{CaseID: "case_1"}},
-	})
-	o.process(models.Event{Provider: "trustgate", ExternalID: "case", Type: "case.created"}, models.Change{
-		Cases: []models.CaseChange{{CaseID: "case_1", Opened: &models.Opening{Type: "pep", Priority: "high"}}},
-	})
-	o.process(models.Event{Provider: "trst", ExternalID: "ignored", Type: "webhook.test"}, models.Change{Outcome: models.Ignored})
-	o.add(models.Event{Provider: "trst", ExternalID: "failed", Body: []byte("not JSON"), Status: models.Failed, LastError: "unreadable body"})
-	o.add(models.Event{Provider: "trustgate", ExternalID: "approved", Type: "applicant.reviewed", Body: []byte(`{}`)}) // quarantined
-	o.add(models.Event{Provider: "trst", ExternalID: "waiting", Type: "enrollment.completed"})
-	ids := map[string]int64{}
-	for _, e := range call[eventList](o, "GET", "/api/events", 200).Events {
-		if e.Status == models.Quarantined {
-			e.ExternalID = "quarantined"
+// eventually waits for a condition.
+func eventually(t testing.TB, what string, condition func() bool) {
+	t.Helper()
+	tick, deadline := time.NewTicker(5*time.Millisecond), time.After(time.Minute)
+	defer tick.Stop()
+	for !condition() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("after a minute it is still not true that %s", what)
 		}
-		ids[e.ExternalID] = e.ID
 	}
-	if len(ids) != 7 {
-		o.t.Fatalf("events %v", ids)
-	}
-	return ids
 }

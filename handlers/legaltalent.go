@@ -1,101 +1,37 @@
 package handlers
 
-import (
-	"encoding/json"
-	"net/http"
-	"strconv"
-	"time"
-)
+import "net/http"
 
-// legalTalent verifies deliveries from Legal Talent: hex HMAC-SHA256 in X-Webhook-Signature, after "sha256=". Which bytes
-// it covers is not documented: the body, or the header X-Webhook-Timestamp, a dot and the body. Accepting either is safe,
-// since each needs the secret and no text is valid as both; ID and time are taken from the body, which both cover.
+// legalTalentContent selects what Legal Talent's signature covers, which its documentation does not say.
+var legalTalentContent = Option{Name: "LEGALTALENT_SIGNED_CONTENT", Default: "either", Values: []string{"either", "body", "timestamp.body"}}
+
+// newLegalTalent verifies deliveries from Legal Talent: hex HMAC-SHA256 in X-Webhook-Signature, after "sha256=". It covers the body, or the
+// header X-Webhook-Timestamp, a dot and the body. Accepting either is safe: both need the secret, no text is valid as both, and ID and time
+// are taken from the body, which both cover.
 //
-// The timestamp is the event's creation, so a rightful retry may carry an old one: there is no limit on age.
+// The timestamp is the time of the event, so that of a retry may be old: its age is not limited.
 //
 // https://docs.compliance.legaltalent.ai/api-reference/webhooks/overview
-type legalTalent struct {
-	secrets secrets
-	content string
-}
-
-func newLegalTalent(ss secrets, s Settings) Provider { return legalTalent{ss, s.LegalTalentContent} }
-
-func (p legalTalent) Verify(d Delivery) (Envelope, error) {
-	mac, err := signature(d.Header, "X-Webhook-Signature", "sha256=")
+func newLegalTalent(name string, s Settings) (Provider, error) {
+	content, err := legalTalentContent.value(s)
 	if err != nil {
-		return Envelope{}, err
+		return nil, err
 	}
-	text, created, err := timestamp(d.Header, "X-Webhook-Timestamp")
-	if err != nil {
-		return Envelope{}, err
+	messages := map[string][]string{
+		"body": {signsBody}, "timestamp.body": {signsTimestampBody}, "either": {signsBody, signsTimestampBody},
 	}
-	if created.Sub(d.ReceivedAt) > tolerance {
-		return Envelope{}, unverified(FromTheFuture)
-	}
-	body, both := -1, -1
-	if p.content != FormTimestampBody {
-		body = p.secrets.signer(mac, d.Body)
-	}
-	if p.content != FormBody {
-		both = p.secrets.signer(mac, []byte(text), []byte("."), d.Body)
-	}
-	signer := max(body, both)
-	if signer < 0 {
-		return Envelope{}, unverified(WrongSecret)
-	}
-	e, err := p.envelope(d.Body)
-	e.Secret = signer
-	if id := d.Header.Values("X-Webhook-Id"); err == nil && len(id) > 0 && (len(id) > 1 || id[0] != e.ExternalID) {
-		return Envelope{}, unverified(OtherID)
-	}
-	return e, err
+	p := newSigned(name, s, legalTalentEnvelope, Scheme{
+		Header: "X-Webhook-Signature", Prefix: "sha256=", Messages: messages[content], Timestamp: "X-Webhook-Timestamp",
+		MaxAhead: tolerance, ID: "X-Webhook-ID", Setting: legalTalentContent.Name,
+	})
+	p.header = http.Header{"User-Agent": {"KYC-Webhooks/1.0"}}
+	return p, nil
 }
 
-func (p legalTalent) Sign(body []byte, at time.Time) Request {
-	created := strconv.FormatInt(at.Unix(), 10)
-	mac := p.secrets.sign(body)
-	if p.content == FormTimestampBody {
-		mac = p.secrets.sign([]byte(created), []byte("."), body)
-	}
-	r := Request{Path: "legaltalent", Header: http.Header{
-		"X-Webhook-Signature": {"sha256=" + mac},
-		"X-Webhook-Timestamp": {created},
-		"User-Agent":          {"KYC-Webhooks/1.0"},
-	}}
-	if e, err := p.envelope(body); err == nil {
-		r.Header.Set("X-Webhook-Id", e.ExternalID)
-	}
-	return r
-}
-
-func (p legalTalent) Schemes() []Scheme {
-	contents := []string{p.content}
-	if p.content == FormEither {
-		contents = []string{FormBody, FormTimestampBody}
-	}
-	return []Scheme{{
-		Signature: "X-Webhook-Signature", Prefix: "sha256=", Contents: contents, Timestamp: "X-Webhook-Timestamp",
-		MaxAhead: tolerance, ID: "X-Webhook-ID", Setting: "LEGALTALENT_SIGNED_CONTENT",
-	}}
-}
-
-func (p legalTalent) envelope(body []byte) (e Envelope, err error) {
-	o, err := decode(body)
-	if err != nil {
-		return e, err
-	}
-	e.Generation = "v1"
-	if e.ExternalID, err = o.need("id"); err != nil {
-		return e, err
-	}
-	if e.Type, err = o.need("type"); err != nil {
-		return e, err
-	}
-	var seconds int64
-	if json.Unmarshal(o["created"], &seconds) != nil || seconds <= 0 || time.Unix(seconds, 0).UTC().Year() > 9999 {
-		return e, unreadable("created is not a Unix time in seconds")
-	}
-	e.OccurredAt = time.Unix(seconds, 0)
-	return e, nil
+func legalTalentEnvelope(body []byte) (Envelope, error) {
+	r, o := readBody(body, "v1")
+	r.ExternalID = r.need(o, "id")
+	r.Type = r.need(o, "type")
+	r.OccurredAt = r.time(o, "created")
+	return r.result()
 }

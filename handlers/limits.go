@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"hash/maphash"
 	"net/netip"
 	"sync"
 	"time"
@@ -9,99 +10,56 @@ import (
 )
 
 const (
-	// refusedPerSecond is how many refused deliveries of one address are answered and logged one by one, after a first
-	// refusedBurst. A provider with the wrong secret stays below it, and sees why it is refused.
+	// refusedPerSecond is how many refused deliveries from one address are logged and answered with the reason's status, after the first
+	// refusedBurst. A provider with the wrong secret sends fewer, so the operator sees why it is refused.
 	refusedPerSecond = 10
 	refusedBurst     = 100
-	// maxAddresses is how many addresses are told apart. Those that come while so many are busy share one bucket.
-	maxAddresses = 10_000
-	// linesPerSecond bounds the log lines about refused deliveries of all addresses, after a first linesBurst.
+	// numLimits is how many limiters there are.
+	numLimits = 1 << 14
+	// linesPerSecond bounds the log lines about refused deliveries from all addresses, after the first linesBurst.
 	linesPerSecond = 100
 	linesBurst     = 1000
-	// summaryEvery is how often an address is mentioned whose deliveries are not logged one by one.
+	// summaryEvery is how often the number of deliveries without a line is logged.
 	summaryEvery = 10 * time.Second
 )
 
-// limits bounds what strangers cause by deliveries that are refused. Nothing else is charged, and only what is refused
-// anyway asks it: a verified delivery is never limited, whatever else comes from its address.
+// limits bounds the work that refused deliveries cause. Only they are counted: a verified delivery is never limited, whatever else comes
+// from its address.
 type limits struct {
-	mu        sync.Mutex
-	addresses map[netip.Prefix]*refusals
-	others    *refusals     // of the addresses there is no room for
-	lines     *rate.Limiter // log lines
-	swept     time.Time
-}
-
-// refusals are the refused deliveries of an address.
-type refusals struct {
-	bucket    *rate.Limiter
-	unlogged  int // and not told of yet
-	mentioned time.Time
-}
-
-// charged is what a refused delivery leads to.
-type charged struct {
-	over     bool // it is one too many
-	line     bool // it gets a log line of its own
-	unlogged int  // how many of its address got none and are to be told of now
+	mu         sync.Mutex
+	seed       maphash.Seed
+	addresses  [numLimits]*rate.Limiter // by the hash of the address: memory stays bounded, and two addresses rarely share a limit
+	lines      *rate.Limiter
+	unlogged   int // since the last summary
+	summarised time.Time
 }
 
 func newLimits() *limits {
-	return &limits{addresses: map[netip.Prefix]*refusals{}, others: newRefusals(), lines: rate.NewLimiter(linesPerSecond, linesBurst)}
+	return &limits{seed: maphash.MakeSeed(), lines: rate.NewLimiter(linesPerSecond, linesBurst)}
 }
 
-func newRefusals() *refusals {
-	return &refusals{bucket: rate.NewLimiter(refusedPerSecond, refusedBurst)}
-}
-
-// charge counts a refused delivery against the address of its sender.
-func (l *limits) charge(address string, now time.Time) charged {
+// charge counts a refused delivery. It reports whether its address has sent too many, and whether the delivery is to be logged. unlogged is
+// how many were not logged, if it is time to log that number, and otherwise 0.
+func (l *limits) charge(address string, now time.Time) (tooMany, line bool, unlogged int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	r := l.of(network(address), now)
-	c := charged{over: !r.bucket.AllowN(now, 1)}
-	c.line = !c.over && l.lines.AllowN(now, 1)
-	if !c.line {
-		r.unlogged++
+	limiter := &l.addresses[maphash.Comparable(l.seed, network(address))%numLimits]
+	if *limiter == nil {
+		*limiter = rate.NewLimiter(refusedPerSecond, refusedBurst)
 	}
-	if r.unlogged > 0 && now.Sub(r.mentioned) >= summaryEvery && l.lines.AllowN(now, 1) {
-		c.unlogged, r.unlogged, r.mentioned = r.unlogged, 0, now
+	tooMany = !(*limiter).AllowN(now, 1)
+	line = !tooMany && l.lines.AllowN(now, 1)
+	if !line {
+		l.unlogged++
 	}
-	return c
+	if l.unlogged > 0 && now.Sub(l.summarised) >= summaryEvery {
+		unlogged, l.unlogged, l.summarised = l.unlogged, 0, now
+	}
+	return tooMany, line, unlogged
 }
 
-// of returns the refusals of a network.
-func (l *limits) of(n netip.Prefix, now time.Time) *refusals {
-	if r, known := l.addresses[n]; known {
-		return r
-	}
-	if len(l.addresses) >= maxAddresses {
-		l.sweep(now)
-	}
-	if len(l.addresses) >= maxAddresses {
-		return l.others
-	}
-	r := newRefusals()
-	l.addresses[n] = r
-	return r
-}
-
-// sweep forgets who has been quiet for so long that the bucket is full again, which loses nothing: a new one is full, too. It
-// does so once a second at most, for there may be nothing to forget.
-func (l *limits) sweep(now time.Time) {
-	if now.Sub(l.swept) < time.Second {
-		return
-	}
-	l.swept = now
-	for n, r := range l.addresses {
-		if r.bucket.TokensAt(now) >= refusedBurst {
-			delete(l.addresses, n)
-		}
-	}
-}
-
-// network is what shares a bucket: an IPv4 address, or an IPv6 network of 64 bits, of which each customer has at least one.
-// Addresses that cannot be read share one, too.
+// network returns what shares a limit: an IPv4 address, or an IPv6 network of 64 bits, since each customer of a network has at least one.
+// Invalid addresses share one limit, too.
 func network(address string) netip.Prefix {
 	ip, err := netip.ParseAddr(address)
 	if err != nil {

@@ -1,126 +1,181 @@
 package handlers
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 )
 
-// Delivery is one HTTP POST that claims to come from a provider. Nothing in it is to be trusted before Verify.
-type Delivery struct {
-	Header     http.Header
-	Token      string // the path's last segment, for providers that are known by it
-	Body       []byte // exactly as it came
-	ReceivedAt time.Time
-}
-
-// Envelope is what is read of a verified delivery while the provider waits: which event it is. What the event means is
-// worked out later, in package jobs.
-type Envelope struct {
-	Generation    string // of the payload's form, such as v1: the same type may mean two things
-	ExternalID    string // the provider's ID of the event, or one derived from what the event says
-	Derived       bool   // ExternalID is derived
-	Type          string // the provider's own name, verbatim
-	OccurredAt    time.Time
-	TenantID      string
-	CorrelationID string
-	Secret        int    // the index of the secret that verified it
-	Warning       string // what is odd about the delivery, though it is verified
-}
-
-// Request is what a provider adds to a body to send it.
-type Request struct {
-	Path   string // below /webhooks
-	Header http.Header
-}
-
-// Provider knows how one provider signs and wraps its events. Adding one takes a file like acme.go with a type that
-// implements Provider, a line in providers, and a file of the same name in package jobs.
-type Provider interface {
-	// Verify checks the signature over the exact bytes of the body and then reads the envelope, in one call, so that
-	// nobody can hold the envelope of a stranger. It does no I/O and reads no clock but Delivery.ReceivedAt.
-	//
-	// The error is ErrUnverified where the delivery is not shown to come from the provider, ErrUnreadable where it does
-	// but its body makes no sense, and ErrContradictory where the body says two things at once. With the latter two the
-	// envelope holds what could be read.
-	Verify(d Delivery) (Envelope, error)
-
-	// Sign dresses a body as the provider would send it at the given time, with the first of our secrets. The command
-	// line uses it to play the provider.
-	Sign(body []byte, at time.Time) Request
-
-	// Schemes describes what Verify accepts, in the order in which it looks for it.
-	Schemes() []Scheme
-}
-
-// providers is the table of contents. A provider's name gives it its path, /webhooks/<name>, and its variable,
+// providers lists all providers. A provider's name gives it its path, /webhooks/<name>, and the variable of its secrets,
 // <NAME>_WEBHOOK_SECRET.
 var providers = map[string]struct {
-	new   func(secrets, Settings) Provider
-	token bool // the path goes on with a secret token
+	new     func(name string, s Settings) (Provider, error)
+	options []Option
+	token   bool // the secret is a token at the end of the path
 }{
-	"legaltalent": {new: newLegalTalent},
+	"legaltalent": {new: newLegalTalent, options: []Option{legalTalentContent}},
+	"persona":     {new: newPersona},
+	"stripe":      {new: newStripe},
 	"trst":        {new: newTRST},
-	"trustgate":   {new: newTrustGate},
+	"trustgate":   {new: newTrustGate, options: []Option{trustGateFallback}},
 	"trustist":    {new: newTrustist, token: true},
 }
 
-// Settings are the choices that providers' documentation leaves open.
+// Provider verifies and reads the deliveries of one provider. To add one, write a file with its constructor and its envelope function, such
+// as stripe.go, and a line in the table above. Package jobs has the meaning of its payloads.
+type Provider interface {
+	// Verify checks the signature over the exact bytes of the body and then reads the envelope, in one call, so that no caller
+	// can hold the envelope of an unverified delivery. It does no I/O, and its only clock is Delivery.ReceivedAt.
+	//
+	// The delivery is verified if the error is nil, ErrUnreadable or ErrContradictory; with the latter two the envelope holds
+	// what could be read. With any other error the envelope is empty. No error contains a secret, a signature or a part of the body.
+	Verify(d Delivery) (Envelope, error)
+
+	// Envelope reads a body without verifying it. It is for tools and tests.
+	Envelope(body []byte) (Envelope, error)
+
+	// Sign returns the request that the provider would send for the body at this time, signed with the first secret.
+	Sign(body []byte, at time.Time) Request
+
+	// Schemes describes the signatures that Verify accepts. If a delivery has the headers of several, the first scheme decides.
+	Schemes() []Scheme
+}
+
+// Delivery is one HTTP POST that claims to come from a provider. Trust nothing in it before it is verified.
+type Delivery struct {
+	Header     http.Header
+	Token      string // the last segment of the path, for providers whose secret is there
+	Body       []byte // exactly as received
+	ReceivedAt time.Time
+}
+
+// Envelope says which event a verified delivery is. It is read while the provider waits. Package jobs reads the rest of the payload later.
+type Envelope struct {
+	Generation    string    // version of the payload's form, such as v1: the same type may have two meanings
+	ExternalID    string    // the provider's ID of the event, or one derived from the body
+	Derived       bool      // ExternalID is derived from the body
+	Type          string    // the provider's own name, verbatim
+	OccurredAt    time.Time // zero if the body does not say
+	TenantID      string
+	CorrelationID string
+	Secret        int      // index of the secret that verified it
+	Fingerprint   string   // of that secret; set by providers from NewProvider
+	Sandbox       bool     // it comes from the provider's sandbox, according to its secret or its body
+	Warnings      []string // for the log; they never quote the body
+}
+
+// Request is what a provider sends.
+type Request struct {
+	Path   string // below /webhooks/
+	Header http.Header
+	Body   []byte
+}
+
+// Settings are a provider's secrets and options. All secrets are active.
 type Settings struct {
-	TrustGateFallback  string // what X-TrustGate-Signature signs when it comes alone: FormTimestampBody, FormBody or FormOff
-	LegalTalentContent string // what Legal Talent signs: FormBody, FormTimestampBody or FormEither
+	Secrets []Secret
+	Options map[string]string // by environment variable; if missing, the default is used
 }
 
-// The forms of signed content.
-const (
-	FormBody          = "body"
-	FormTimestampBody = "timestamp.body"
-	FormEither        = "either"
-	FormOff           = "off"
-)
+// Secret is a signing secret, or the token of a path.
+type Secret struct {
+	Value   string
+	Sandbox bool // what it verifies comes from the provider's sandbox
+}
 
-// ProviderNames lists the providers this program knows, sorted.
-func ProviderNames() []string {
-	names := make([]string, 0, len(providers))
-	for name := range providers {
-		names = append(names, name)
+// Option is a choice that a provider's documentation leaves open.
+type Option struct {
+	Name    string // the environment variable
+	Default string
+	Values  []string // the valid ones
+}
+
+// value returns the chosen value, or the default.
+func (o Option) value(s Settings) (string, error) {
+	v := cmp.Or(s.Options[o.Name], o.Default)
+	if !slices.Contains(o.Values, v) {
+		return "", fmt.Errorf("%s: want one of %s", o.Name, strings.Join(o.Values, ", "))
 	}
-	slices.Sort(names)
-	return names
+	return v, nil
 }
 
-// TokenInPath reports whether the provider's path goes on with its secret.
+// ProviderNames lists the known providers, sorted.
+func ProviderNames() []string { return slices.Sorted(maps.Keys(providers)) }
+
+// TokenInPath reports whether the provider's secret is a token at the end of its path.
 func TokenInPath(name string) bool { return providers[name].token }
 
-// NewProvider returns the provider of that name with its secrets, all of them active. It returns an error for an unknown
-// name, for no secret, and for an empty one, which would verify everybody.
-func NewProvider(name string, active []string, s Settings) (Provider, error) {
-	p, known := providers[name]
-	if !known {
+// ProviderOptions lists the options of a provider.
+func ProviderOptions(name string) []Option { return providers[name].options }
+
+// NewProvider returns the provider with that name. It is an error if the name is unknown, if there is no secret, if a secret is empty,
+// which would verify everybody, or cannot be decoded, or if an option is invalid.
+func NewProvider(name string, s Settings) (Provider, error) {
+	known, ok := providers[name]
+	if !ok {
 		return nil, fmt.Errorf("unknown provider %q", name)
 	}
-	ss, err := newSecrets(active)
-	if err != nil {
+	if len(s.Secrets) == 0 {
+		return nil, fmt.Errorf("%s: no secret", name)
+	}
+	l := labelled{secrets: s.Secrets}
+	for _, secret := range s.Secrets {
+		if secret.Value == "" {
+			return nil, fmt.Errorf("%s: a secret is empty", name)
+		}
+		l.fingerprints = append(l.fingerprints, Fingerprint(secret.Value))
+	}
+	var err error
+	if l.Provider, err = known.new(name, s); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	return p.new(ss, s), nil
+	return l, nil
+}
+
+// labelled adds to an envelope the fingerprint of the secret that verified it, and whether that is a sandbox secret.
+type labelled struct {
+	Provider
+	secrets      []Secret
+	fingerprints []string
+}
+
+func (l labelled) Verify(d Delivery) (Envelope, error) {
+	e, err := l.Provider.Verify(d)
+	if isVerified(err) {
+		e.Fingerprint = l.fingerprints[e.Secret]
+		e.Sandbox = e.Sandbox || l.secrets[e.Secret].Sandbox
+	}
+	return e, err
 }
 
 var (
-	// ErrUnverified says that a delivery is not shown to come from the provider: it must leave no trace in the inbox.
+	// ErrUnverified means that a delivery is not proven to come from the provider. It must not be stored.
 	ErrUnverified = errors.New("unverified delivery")
-	// ErrUnreadable says that a verified body makes no sense to us.
+	// ErrKeyUnknown means that a delivery names a key that we do not have yet. The provider should send it again.
+	ErrKeyUnknown = errors.New("unknown key")
+	// ErrUnreadable means that a verified body does not say which event it is.
 	ErrUnreadable = errors.New("unreadable body")
-	// ErrContradictory says that a verified body says two things at once, so that neither can be applied.
+	// ErrContradictory means that a verified body contradicts itself, so that it cannot be applied.
 	ErrContradictory = errors.New("contradictory body")
 )
 
-// Reason says why a delivery was not verified. It goes to the log and the list of rejections, never to the sender.
+// isVerified reports whether a delivery is verified, given Verify's error. With an unexpected error it is not.
+func isVerified(err error) bool {
+	if errors.Is(err, ErrUnverified) || errors.Is(err, ErrKeyUnknown) {
+		return false
+	}
+	return err == nil || errors.Is(err, ErrUnreadable) || errors.Is(err, ErrContradictory)
+}
+
+// Reason is why a delivery was refused. It goes to the log and the list of rejections, never to the sender.
 type Reason string
 
-// The reasons for a rejection.
+// The reasons why a delivery is not verified.
 const (
 	MissingSignature   Reason = "missing signature"
 	RepeatedHeader     Reason = "repeated signature or timestamp header"
@@ -131,11 +186,13 @@ const (
 	FromTheFuture      Reason = "from the future"
 	WrongSecret        Reason = "wrong secret or changed body"
 	WrongToken         Reason = "wrong path token"
-	OtherID            Reason = "header names another event than the body"
+	WrongID            Reason = "header names another event than the body"
+	UnknownKey         Reason = "unknown key"
+	NoReason           Reason = "not verified"
 )
 
 // Error implements error.
 func (r Reason) Error() string { return string(r) }
 
-// unverified makes an ErrUnverified with its Reason.
+// unverified returns an error that wraps ErrUnverified and the reason.
 func unverified(r Reason) error { return fmt.Errorf("%w: %w", ErrUnverified, r) }

@@ -1,7 +1,10 @@
 package handlers
 
 import (
+	"cmp"
+	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -19,31 +22,26 @@ import (
 const (
 	defaultLimit = 50
 	maxLimit     = 500
+	maxBytes     = 4 << 20 // of a page
 )
 
 // page reads limit and cursor.
 func page(c *gin.Context) (models.Page, error) {
-	p := models.Page{Limit: defaultLimit}
 	n, err := number(c, "limit", maxLimit)
+	p := models.Page{Limit: cmp.Or(n, defaultLimit)}
 	if err != nil {
 		return p, err
 	}
-	if n > 0 {
-		p.Limit = n
-	}
 	if text := c.Query("cursor"); text != "" {
 		raw, err := base64.RawURLEncoding.DecodeString(text)
-		if err != nil {
-			return p, badRequest("cursor must be a next_cursor of an earlier answer")
-		}
-		if p.Before, err = strconv.ParseInt(string(raw), 10, 64); err != nil || p.Before < 1 {
+		if p.Before = rowID(string(raw)); err != nil || p.Before == 0 {
 			return p, badRequest("cursor must be a next_cursor of an earlier answer")
 		}
 	}
 	return p, nil
 }
 
-// number reads a whole number from 1 to most. It is 0 where the parameter is absent.
+// number reads a whole number from 1 to most. It is 0 if the parameter is missing.
 func number(c *gin.Context, name string, most int) (int, error) {
 	text := c.Query(name)
 	if text == "" {
@@ -56,70 +54,94 @@ func number(c *gin.Context, name string, most int) (int, error) {
 	return n, nil
 }
 
-// list wraps a page with the cursor of the next one, empty at the end.
-func list[T any](name string, rows []T, p models.Page, id func(T) int64, err error) (int, any, error) {
+// list answers with a page of rows and the cursor of the next page, which is empty at the end. It reads a few rows at a time and stops at
+// maxBytes, so that large rows can be listed, too. A page that stops there is shorter than its limit.
+func list[F, T any](
+	c *gin.Context, name string, filter func(*gin.Context) (F, error),
+	read func(context.Context, F, models.Page) ([]T, error), id func(T) int64,
+) (int, any, error) {
+	f, err := filter(c)
 	if err != nil {
 		return 0, nil, err
 	}
-	next := ""
-	if len(rows) == p.Limit {
-		next = base64.RawURLEncoding.EncodeToString(strconv.AppendInt(nil, id(rows[len(rows)-1]), 10))
+	p, err := page(c)
+	if err != nil {
+		return 0, nil, err
 	}
-	if rows == nil {
-		rows = []T{}
+	rows, size, last := []json.RawMessage{}, 0, false
+	for !last && len(rows) < p.Limit && size <= maxBytes {
+		part := models.Page{Limit: min(defaultLimit, p.Limit-len(rows)), Before: p.Before}
+		found, err := read(c.Request.Context(), f, part)
+		if err != nil {
+			return 0, nil, err
+		}
+		last = len(found) < part.Limit
+		for _, row := range found {
+			text, err := json.Marshal(row)
+			if err != nil {
+				return 0, nil, err
+			}
+			if size += len(text); size > maxBytes && len(rows) > 0 {
+				last = false
+				break
+			}
+			rows, p.Before = append(rows, text), id(row)
+		}
+	}
+	next := ""
+	if !last {
+		next = base64.RawURLEncoding.EncodeToString(strconv.AppendInt(nil, p.Before, 10))
 	}
 	return http.StatusOK, gin.H{name: rows, "next_cursor": next}, nil
 }
 
-// eventFilter reads which events a call is about. The call may have further parameters.
+// eventFilter reads the filter for events. The call may have further parameters.
 func eventFilter(c *gin.Context, further ...string) (models.EventFilter, error) {
 	f := models.EventFilter{
 		Provider: c.Query("provider"), ExternalID: c.Query("external_id"), Type: c.Query("type"),
 		Status: models.EventStatus(c.Query("status")), Outcome: models.Outcome(c.Query("outcome")),
 	}
-	err := errors.Join(
+	return f, errors.Join(
 		known(c, append(further, "provider", "external_id", "type", "status", "outcome", "customer_id")...),
 		oneOf("status", f.Status, models.EventStatuses),
 		oneOf("outcome", f.Outcome, models.Outcomes),
+		optionalID(c, "customer_id", &f.CustomerID),
 	)
-	if err != nil {
-		return f, err
-	}
-	if text := c.Query("customer_id"); text != "" {
-		id, err := strconv.ParseInt(text, 10, 64)
-		if err != nil || id < 1 {
-			return f, badRequest("customer_id must be a customer's id")
-		}
-		f.CustomerID = id
-	}
-	return f, nil
 }
 
-// customerFilter reads which customers a call is about.
+// noFilter is the filter of a list that has none.
+func noFilter(c *gin.Context) (struct{}, error) { return struct{}{}, known(c, "limit", "cursor") }
+
+// customerFilter reads the filter for customers.
 func customerFilter(c *gin.Context) (models.CustomerFilter, error) {
 	f := models.CustomerFilter{
 		Provider: c.Query("provider"), SubjectID: c.Query("subject_id"), ExternalID: c.Query("external_id"),
 		Status: models.Status(c.Query("status")),
 	}
-	err := errors.Join(
+	hold := c.Query("aml_hold")
+	if hold != "" {
+		f.AMLHold = new(hold == "true")
+	}
+	return f, errors.Join(
 		known(c, "provider", "subject_id", "external_id", "status", "aml_hold", "limit", "cursor"),
 		oneOf("status", f.Status, models.Statuses),
+		oneOf("aml_hold", hold, []string{"true", "false"}),
 	)
-	if err != nil {
-		return f, err
-	}
-	if text := c.Query("aml_hold"); text != "" {
-		hold, err := strconv.ParseBool(text)
-		if err != nil {
-			return f, badRequest("aml_hold must be true or false")
-		}
-		f.AMLHold = &hold
-	}
-	return f, nil
 }
 
-// known refuses parameters that the call does not have, that come twice or cannot be read: with a typo in a filter it would
-// select everything.
+// followUpFilter reads the filter for follow-ups.
+func followUpFilter(c *gin.Context) (models.FollowUpFilter, error) {
+	f := models.FollowUpFilter{Status: models.FollowUpStatus(c.Query("status")), Name: c.Query("name")}
+	return f, errors.Join(
+		known(c, "status", "name", "customer_id", "event_id", "limit", "cursor"),
+		oneOf("status", f.Status, models.FollowUpStatuses),
+		optionalID(c, "customer_id", &f.CustomerID),
+		optionalID(c, "event_id", &f.EventID),
+	)
+}
+
+// known refuses parameters that the call does not have, that are repeated or that cannot be read. A filter with a typo would select
+// everything.
 func known(c *gin.Context, names ...string) error {
 	values, err := url.ParseQuery(c.Request.URL.RawQuery)
 	if err != nil {
@@ -146,10 +168,20 @@ func oneOf[T ~string](name string, value T, values []T) error {
 	return nil
 }
 
-func pathID(c *gin.Context) (int64, error) {
-	id, err := strconv.ParseInt(c.Param("id"), 10, 64)
-	if err != nil || id < 1 {
-		return 0, badRequest("the id in the path must be a positive number")
+// optionalID reads the ID of a row, if the parameter is there.
+func optionalID(c *gin.Context, name string, id *int64) error {
+	text := c.Query(name)
+	if *id = rowID(text); *id == 0 && text != "" {
+		return badRequest(name + " must be an id, a positive number")
 	}
-	return id, nil
+	return nil
+}
+
+// rowID reads the ID of a row, a positive number. It is 0 if the text is not one.
+func rowID(text string) int64 {
+	id, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return max(id, 0)
 }

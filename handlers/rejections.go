@@ -6,16 +6,16 @@ import (
 	"example.com/identity-webhooks/models"
 )
 
-// Rejection is a delivery that was not verified. It holds no secret, MAC or body.
+// Rejection is a delivery that was refused because it was not verified, or came to the wrong path. It holds no secret, MAC or body.
 type Rejection struct {
-	ID            int64       `json:"id"` // counts up from 1 since the start; add sets it
+	ID            int64       `json:"id"` // counts from 1 since the start
 	Time          models.Time `json:"time"`
-	Provider      string      `json:"provider"`
+	Provider      string      `json:"provider"` // empty if the path names no known provider
 	RemoteAddress string      `json:"remote_address"`
 	Reason        Reason      `json:"reason"`
 }
 
-// Rejections counts rejected deliveries and remembers the last 100, in memory only: a stranger must not fill the disk.
+// Rejections counts rejected deliveries and keeps the last 100 in memory: a stranger must not fill the disk.
 type Rejections struct {
 	mu    sync.Mutex
 	ring  [100]Rejection
@@ -32,7 +32,7 @@ func (r *Rejections) add(x Rejection) {
 	r.total++
 }
 
-// count is add for those that are too many to be remembered: they would drive out all others.
+// count counts a rejection without keeping it: a flood would displace all others.
 func (r *Rejections) count() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -46,7 +46,7 @@ func (r *Rejections) Total() int64 {
 	return r.total
 }
 
-// Newest lists the remembered rejections, newest first.
+// Newest lists the kept rejections, newest first.
 func (r *Rejections) Newest() []Rejection {
 	r.mu.Lock()
 	defer r.mu.Unlock()

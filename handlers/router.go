@@ -1,20 +1,21 @@
-// Package handlers is everything that comes in by HTTP: the webhooks, with one file per provider, and the admin API. It is
-// the only importer of gin, and shares nothing with the background work but the rows of the inbox.
+// Package handlers serves HTTP: the webhooks, with one file per provider, and the admin API. It is the only package that imports gin. It
+// shares only the rows of the inbox with the background work.
 package handlers
 
 import (
 	"context"
 	"log/slog"
 	"net/http"
-	"time"
 
 	"github.com/gin-gonic/gin"
 )
 
-// NewRouter returns the public handler: a route for each provider, /healthz and /readyz. The ready function reports why the
-// program cannot take deliveries, or nil.
+// NewRouter returns the public handler: a route for each active provider, /healthz and /readyz. ready returns why deliveries cannot be
+// stored, or nil; it must be quick.
 func NewRouter(r *Receiver, active map[string]Provider, ready func(context.Context) error, log *slog.Logger) http.Handler {
 	g := newEngine(log)
+	g.NoRoute(r.noRoute(active))
+	g.NoMethod(func(c *gin.Context) { refuse(c, http.StatusMethodNotAllowed, notAllowed) })
 	for name, p := range active {
 		path := "/webhooks/" + name
 		if providers[name].token {
@@ -24,10 +25,7 @@ func NewRouter(r *Receiver, active map[string]Provider, ready func(context.Conte
 	}
 	healthz := func(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"status": "ok"}) }
 	readyz := func(c *gin.Context) {
-		ctx, cancel := context.WithTimeout(c.Request.Context(), time.Second)
-		defer cancel()
-		if err := ready(ctx); err != nil {
-			log.Warn("not ready", "err", err)
+		if ready(c.Request.Context()) != nil { // it logs why
 			answer(c, http.StatusServiceUnavailable, unavailable)
 			return
 		}
@@ -40,23 +38,21 @@ func NewRouter(r *Receiver, active map[string]Provider, ready func(context.Conte
 	return g
 }
 
-// newEngine returns gin without its defaults: JSON errors, no trusted proxies, panics to our log.
+// newEngine returns a gin engine that trusts no proxies and logs panics to our log.
 func newEngine(log *slog.Logger) *gin.Engine {
 	gin.SetMode(gin.ReleaseMode)
 	g := gin.New()
 	g.HandleMethodNotAllowed = true
 	g.RedirectTrailingSlash = false
-	g.UseRawPath, g.UnescapePathValues = true, false // a secret token may hold a slash, escaped, or a plus: see token
+	g.UseRawPath, g.UnescapePathValues = true, false // a token may contain an escaped slash or a plus: see token
 	if err := g.SetTrustedProxies(nil); err != nil {
 		panic(err) // nil is always valid
 	}
 	g.Use(recovered(log))
-	g.NoRoute(func(c *gin.Context) { answer(c, http.StatusNotFound, notFound) })
-	g.NoMethod(func(c *gin.Context) { answer(c, http.StatusMethodNotAllowed, notAllowed) })
 	return g
 }
 
-// recovered keeps a panic from ending the process. Gin's own would print the request's headers, and with them signatures.
+// recovered logs a panic and answers 500. gin's own recovery prints the request's headers, which contain signatures.
 func recovered(log *slog.Logger) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		defer func() {

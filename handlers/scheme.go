@@ -1,19 +1,117 @@
 package handlers
 
-import "time"
+import (
+	"crypto/hmac"
+	"crypto/sha1" //nolint:gosec // see Hash.New
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
+	"encoding/hex"
+	"hash"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
 
-// MaxBody is the largest body that is taken, in bytes.
-const MaxBody = maxBody
-
-// Scheme is one way in which a provider's deliveries are verified. Verify decides; this is for those who explain to a person
-// what it decided.
+// Scheme describes how a provider signs: with an HMAC in a header. Deliveries are verified and signed according to it, and tools use it to
+// explain why a signature is wrong.
 type Scheme struct {
-	Signature string        // the header with the MAC in hex; empty where the token in the path is all there is
-	Prefix    string        // what stands before the MAC
-	Contents  []string      // what may be signed: FormBody, FormTimestampBody or both
-	Timestamp string        // the header with Unix seconds; empty if none is needed
-	MaxAge    time.Duration // of the timestamp; zero if it may be as old as it likes
-	MaxAhead  time.Duration // of the timestamp before our clock; zero if no clock is asked
-	ID        string        // the header that must not differ from the body's ID; empty if there is none
-	Setting   string        // the environment variable that chooses among the contents; empty if there is no choice
+	Header    string        // carries the signature; empty if there is only a token in the path
+	Prefix    string        // before the MAC
+	Pairs     bool          // the header is "t=<seconds>,v1=<mac>[,v1=<mac>…]", several of these separated by a space
+	Encoding  Encoding      // of the MAC
+	Hash      Hash          // of the HMAC
+	Messages  []string      // what may be signed; each ends with {body} and may have {timestamp} and {id} before it
+	Timestamp string        // the header with Unix seconds; empty if none is needed or it is in the pairs
+	MaxAge    time.Duration // of the timestamp; zero: no limit
+	MaxAhead  time.Duration // how far the timestamp may be ahead of our clock; zero: no limit
+	ID        string        // the header with the event's ID; if present, it must match the body's
+	Setting   string        // the environment variable that chooses among the messages; empty if there is no choice
+}
+
+// tolerance is how far a signed time of delivery may differ from our clock, in both directions. Stripe and Standard Webhooks use the same.
+const tolerance = 300 * time.Second
+
+// The messages that providers sign.
+const (
+	signsBody          = "{body}"
+	signsTimestampBody = "{timestamp}.{body}"
+)
+
+// Encoding is how a MAC is written.
+type Encoding int
+
+// The encodings.
+const (
+	Hex Encoding = iota
+	Base64
+)
+
+// Encode returns the MAC as text.
+func (e Encoding) Encode(mac []byte) string {
+	if e == Base64 {
+		return base64.StdEncoding.EncodeToString(mac)
+	}
+	return hex.EncodeToString(mac)
+}
+
+// Decode returns the MAC in a text.
+func (e Encoding) Decode(text string) ([]byte, error) {
+	if e == Base64 {
+		return base64.StdEncoding.DecodeString(text)
+	}
+	return hex.DecodeString(text)
+}
+
+// Hash is the hash function of an HMAC.
+type Hash int
+
+// The hash functions.
+const (
+	SHA256 Hash = iota
+	SHA1
+	SHA512
+)
+
+// New returns a new hash, for hmac.New.
+func (h Hash) New() hash.Hash {
+	switch h {
+	case SHA1:
+		return sha1.New() //nolint:gosec // some providers sign with it, and as an HMAC it is not broken
+	case SHA512:
+		return sha512.New()
+	}
+	return sha256.New()
+}
+
+// String returns its name as providers write it.
+func (h Hash) String() string { return [...]string{"SHA-256", "SHA-1", "SHA-512"}[h] }
+
+// mac returns the MAC of a message of the scheme.
+func (s Scheme) mac(key []byte, message, timestamp, id string, body []byte) []byte {
+	before := strings.TrimSuffix(message, signsBody)
+	before = strings.Replace(before, "{timestamp}", timestamp, 1)
+	before = strings.Replace(before, "{id}", id, 1)
+	h := hmac.New(s.Hash.New, key)
+	h.Write([]byte(before))
+	h.Write(body)
+	return h.Sum(nil)
+}
+
+// sign adds the scheme's headers for a body.
+func (s Scheme) sign(h http.Header, key []byte, id string, body []byte, at time.Time) {
+	timestamp := strconv.FormatInt(at.Unix(), 10)
+	mac := s.Encoding.Encode(s.mac(key, s.Messages[0], timestamp, id, body))
+	if s.Pairs {
+		h.Set(s.Header, "t="+timestamp+",v1="+mac)
+	} else {
+		h.Set(s.Header, s.Prefix+mac)
+	}
+	if s.Timestamp != "" {
+		h.Set(s.Timestamp, timestamp)
+	}
+	if s.ID != "" && id != "" {
+		h.Set(s.ID, id)
+	}
 }

@@ -2,115 +2,148 @@ package handlers
 
 import (
 	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// tolerance is how far a signed delivery time may lie from ours, either way. Stripe and Standard Webhooks use the same.
-const tolerance = 300 * time.Second
+// signature holds the MACs in a delivery's headers and the time at which they claim to be made.
+type signature struct {
+	macs      [][]byte
+	timestamp string // as it was signed; empty if the scheme has none
+}
 
-// secrets are a provider's active secrets, each taken verbatim as the HMAC key, "whsec_" prefix included.
-type secrets [][]byte
-
-func newSecrets(active []string) (secrets, error) {
-	if len(active) == 0 {
-		return nil, errors.New("no secret")
+// verify returns the index of the key that signed the delivery. If the signature is correct but its time is not, the error says so.
+func (s Scheme) verify(d Delivery, keys [][]byte) (int, error) {
+	signatures, err := s.read(d.Header)
+	if err != nil {
+		return -1, err
 	}
-	var ss secrets
-	for _, s := range active {
-		if s == "" {
-			return nil, errors.New("a secret is empty")
+	reason := WrongSecret
+	for _, sig := range signatures {
+		signer := s.signer(sig, d, keys)
+		if signer < 0 {
+			continue
 		}
-		ss = append(ss, []byte(s))
+		untimely := s.untimely(sig.timestamp, d.ReceivedAt)
+		if untimely == "" {
+			return signer, nil
+		}
+		reason = untimely
 	}
-	return ss, nil
+	return -1, unverified(reason)
 }
 
-// Fingerprint names a secret where it must not be shown. It is cut too short to help whoever looks for a secret.
-func Fingerprint(secret string) string {
-	h := sha256.Sum256([]byte("identity-webhooks secret" + secret))
-	return hex.EncodeToString(h[:4])
-}
-
-// signed reports whether mac is the HMAC-SHA256 of the joined parts under one of the secrets.
-func (ss secrets) signed(mac []byte, parts ...[]byte) bool { return ss.signer(mac, parts...) >= 0 }
-
-// signer is the index of the secret under which mac is the HMAC-SHA256 of the joined parts, or -1. It always tries all of them.
-func (ss secrets) signer(mac []byte, parts ...[]byte) int {
+// signer returns the index of the key that made one of the MACs, or -1. It always tries all of them.
+func (s Scheme) signer(sig signature, d Delivery, keys [][]byte) int {
 	signer := -1
-	for i, s := range ss {
-		if hmac.Equal(mac, sum(s, parts...)) {
-			signer = i
+	for i, key := range keys {
+		for _, message := range s.Messages {
+			want := s.mac(key, message, sig.timestamp, d.Header.Get(s.ID), d.Body)
+			for _, got := range sig.macs {
+				if hmac.Equal(got, want) {
+					signer = i
+				}
+			}
 		}
 	}
 	return signer
 }
 
-// sign returns the hex HMAC-SHA256 of the joined parts under the first secret.
-func (ss secrets) sign(parts ...[]byte) string {
-	return hex.EncodeToString(sum(ss[0], parts...))
-}
-
-func sum(secret []byte, parts ...[]byte) []byte {
-	h := hmac.New(sha256.New, secret)
-	for _, p := range parts {
-		h.Write(p)
+// untimely returns why a timestamp is not accepted, or an empty reason. read has checked that it is a number.
+func (s Scheme) untimely(timestamp string, received time.Time) Reason {
+	seconds, _ := strconv.ParseInt(timestamp, 10, 64) // zero for a scheme without timestamps, which has no limits
+	switch age := received.Sub(time.Unix(seconds, 0)); {
+	case s.MaxAge > 0 && age > s.MaxAge:
+		return TooOld
+	case s.MaxAhead > 0 && age < -s.MaxAhead:
+		return FromTheFuture
 	}
-	return h.Sum(nil)
+	return ""
 }
 
-// single returns the only value of a header. A header that comes twice is rejected: which of them counts would be a guess.
+// maxSignatures is how many signatures are tried, and how many MACs of each, since each costs a hash of the body.
+const maxSignatures = 8
+
+// read returns the signatures in a delivery's headers: at least one, each with at least one MAC.
+func (s Scheme) read(h http.Header) ([]signature, error) {
+	value, err := single(h, s.Header, MissingSignature)
+	if err != nil {
+		return nil, err
+	}
+	if s.Pairs {
+		return s.readPairs(value)
+	}
+	text, found := strings.CutPrefix(value, s.Prefix)
+	mac, err := s.Encoding.Decode(text)
+	if err != nil || !found || len(mac) != s.Hash.New().Size() {
+		return nil, unverified(MalformedSignature)
+	}
+	sig := signature{macs: [][]byte{mac}}
+	if s.Timestamp != "" {
+		if sig.timestamp, err = single(h, s.Timestamp, MissingTimestamp); err != nil {
+			return nil, err
+		}
+		if !isTimestamp(sig.timestamp) {
+			return nil, unverified(MalformedTimestamp)
+		}
+	}
+	return []signature{sig}, nil
+}
+
+// readPairs reads "t=1772445960,v1=99…,v1=41…", once or several times. MACs of other versions, and ones that cannot be decoded, are
+// skipped: a provider may add a new kind of signature beside the old one.
+func (s Scheme) readPairs(value string) ([]signature, error) {
+	var signatures []signature
+	reason := MalformedSignature
+	sets := strings.Split(value, " ")
+	if len(sets) > maxSignatures {
+		return nil, unverified(reason)
+	}
+	for _, set := range sets {
+		var sig signature
+		var timestamps []string
+		for pair := range strings.SplitSeq(set, ",") {
+			name, text, _ := strings.Cut(pair, "=")
+			mac, err := s.Encoding.Decode(text)
+			switch {
+			case name == "t":
+				timestamps = append(timestamps, text)
+			case name == "v1" && err == nil && len(mac) == s.Hash.New().Size() && len(sig.macs) < maxSignatures:
+				sig.macs = append(sig.macs, mac)
+			}
+		}
+		switch {
+		case len(sig.macs) == 0 || len(timestamps) > 1:
+		case len(timestamps) == 0:
+			reason = MissingTimestamp
+		case !isTimestamp(timestamps[0]):
+			reason = MalformedTimestamp
+		default:
+			sig.timestamp = timestamps[0]
+			signatures = append(signatures, sig)
+		}
+	}
+	if len(signatures) == 0 {
+		return nil, unverified(reason)
+	}
+	return signatures, nil
+}
+
+// isTimestamp reports whether a text is a number of up to twelve digits. That suffices until the year 33658, and cannot overflow.
+func isTimestamp(text string) bool {
+	return text != "" && len(text) <= 12 && strings.Trim(text, "0123456789") == ""
+}
+
+// single returns the only value of a header. A repeated header is refused: picking one of the values would be a guess.
 func single(h http.Header, name string, missing Reason) (string, error) {
-	values := h.Values(name)
-	switch {
+	switch values := h.Values(name); {
 	case len(values) > 1:
 		return "", unverified(RepeatedHeader)
 	case len(values) == 0 || values[0] == "":
 		return "", unverified(missing)
+	default:
+		return values[0], nil
 	}
-	return values[0], nil
-}
-
-// signature reads a header that holds prefix and a SHA-256 MAC in hex.
-func signature(h http.Header, name, prefix string) ([]byte, error) {
-	value, err := single(h, name, MissingSignature)
-	if err != nil {
-		return nil, err
-	}
-	digits, found := strings.CutPrefix(value, prefix)
-	mac, err := hex.DecodeString(digits)
-	if err != nil || !found || len(mac) != sha256.Size {
-		return nil, unverified(MalformedSignature)
-	}
-	return mac, nil
-}
-
-// timestamp reads a header of Unix seconds, as the text that was signed and as a time. Anything but up to twelve digits
-// is malformed: that lasts until the year 33658, and nothing near it overflows.
-func timestamp(h http.Header, name string) (string, time.Time, error) {
-	value, err := single(h, name, MissingTimestamp)
-	if err != nil {
-		return "", time.Time{}, err
-	}
-	seconds, err := strconv.ParseInt(value, 10, 64)
-	if err != nil || len(value) > 12 || strings.Trim(value, "0123456789") != "" {
-		return "", time.Time{}, unverified(MalformedTimestamp)
-	}
-	return value, time.Unix(seconds, 0), nil
-}
-
-// fresh checks that a delivery time lies within the tolerance, both ways.
-func fresh(sent, received time.Time) error {
-	switch age := received.Sub(sent); {
-	case age > tolerance:
-		return unverified(TooOld)
-	case age < -tolerance:
-		return unverified(FromTheFuture)
-	}
-	return nil
 }

@@ -1,196 +1,100 @@
 package handlers
 
-import (
-	"net/http"
-	"strconv"
-	"time"
-)
+import "net/http"
+
+// trustGateFallback selects what X-TrustGate-Signature covers if it is the only signature, which TrustGate's documentation does not say.
+var trustGateFallback = Option{Name: "TRUSTGATE_SIGNATURE_FALLBACK", Default: "timestamp.body", Values: []string{"timestamp.body", "body", "off"}}
 
 // trustGate verifies deliveries from TrustGate, both generations of payloads: hex HMAC-SHA256 of "<timestamp>.<body>" in
-// X-Webhook-Signature, the time of delivery in X-Webhook-Timestamp. The same digest comes after "sha256=" in
-// X-TrustGate-Signature; what that one covers is not documented, so it counts only when it comes alone and only in the
-// form that is configured.
+// X-Webhook-Signature, and the time of delivery in X-Webhook-Timestamp. X-TrustGate-Signature has the same digest after "sha256=". It
+// decides only if it is the only signature; otherwise a mismatch is a warning.
 //
 // https://docs.bytrustgate.com/integrations/webhooks
 type trustGate struct {
-	secrets  secrets
-	fallback string
+	*signed
+	second Scheme // accepts whatever X-TrustGate-Signature may cover
 }
 
-func newTrustGate(ss secrets, s Settings) Provider { return trustGate{ss, s.TrustGateFallback} }
-
-const trustGatePrefixed = "X-Trustgate-Signature"
-
-func (p trustGate) Verify(d Delivery) (Envelope, error) {
-	header, prefix, form := "X-Webhook-Signature", "", FormTimestampBody
-	if len(d.Header.Values(header)) == 0 && len(d.Header.Values(trustGatePrefixed)) > 0 && p.fallback != FormOff {
-		header, prefix, form = trustGatePrefixed, "sha256=", p.fallback
-	}
-	mac, err := signature(d.Header, header, prefix)
+func newTrustGate(name string, s Settings) (Provider, error) {
+	fallback, err := trustGateFallback.value(s)
 	if err != nil {
-		return Envelope{}, err
+		return nil, err
 	}
-	if form == FormBody { // it does not cover the timestamp, which then says nothing
-		signer := p.secrets.signer(mac, d.Body)
-		if signer < 0 {
-			return Envelope{}, unverified(WrongSecret)
-		}
-		e, err := p.envelope(d.Body)
-		e.Secret = signer
-		return e, err
-	}
-	text, sent, err := timestamp(d.Header, "X-Webhook-Timestamp")
-	if err != nil {
-		return Envelope{}, err
-	}
-	signer := p.secrets.signer(mac, []byte(text), []byte("."), d.Body)
-	if signer < 0 {
-		return Envelope{}, unverified(WrongSecret)
-	}
-	if err := fresh(sent, d.ReceivedAt); err != nil {
-		return Envelope{}, err
-	}
-	e, err := p.envelope(d.Body)
-	e.Secret, e.Warning = signer, p.odd(d, text)
-	return e, err
-}
-
-// odd says what is wrong with the second signature of a delivery whose first one is right.
-func (p trustGate) odd(d Delivery, text string) string {
-	if len(d.Header.Values(trustGatePrefixed)) == 0 {
-		return ""
-	}
-	mac, err := signature(d.Header, trustGatePrefixed, "sha256=")
-	if err != nil || !p.secrets.signed(mac, []byte(text), []byte("."), d.Body) && !p.secrets.signed(mac, d.Body) {
-		return "X-TrustGate-Signature matches neither the body nor timestamp.body"
-	}
-	return ""
-}
-
-func (p trustGate) Sign(body []byte, at time.Time) Request {
-	sent := strconv.FormatInt(at.Unix(), 10)
-	mac := p.secrets.sign([]byte(sent), []byte("."), body)
-	return Request{Path: "trustgate", Header: http.Header{
-		"X-Webhook-Signature": {mac},
-		"X-Webhook-Timestamp": {sent},
-		trustGatePrefixed:     {"sha256=" + mac},
-		"User-Agent":          {"TrustGate-Webhook/1.0"},
-	}}
-}
-
-func (p trustGate) Schemes() []Scheme {
 	first := Scheme{
-		Signature: "X-Webhook-Signature", Contents: []string{FormTimestampBody}, Timestamp: "X-Webhook-Timestamp",
+		Header: "X-Webhook-Signature", Messages: []string{signsTimestampBody}, Timestamp: "X-Webhook-Timestamp",
 		MaxAge: tolerance, MaxAhead: tolerance,
 	}
 	second := first
-	second.Signature, second.Prefix, second.Setting = "X-TrustGate-Signature", "sha256=", "TRUSTGATE_SIGNATURE_FALLBACK"
-	switch p.fallback {
-	case FormOff:
-		return []Scheme{first}
-	case FormBody:
-		second.Contents, second.Timestamp, second.MaxAge, second.MaxAhead = []string{FormBody}, "", 0, 0
+	second.Header, second.Prefix, second.Setting = "X-TrustGate-Signature", "sha256=", trustGateFallback.Name
+	schemes := []Scheme{first, second}
+	switch fallback {
+	case "off":
+		schemes = schemes[:1]
+	case "body": // the timestamp is not covered, so it is not checked
+		schemes[1].Messages, schemes[1].Timestamp, schemes[1].MaxAge, schemes[1].MaxAhead = []string{signsBody}, "", 0, 0
 	}
-	return []Scheme{first, second}
+	second.Messages = []string{signsBody, signsTimestampBody}
+	p := trustGate{newSigned(name, s, trustGateEnvelope, schemes...), second}
+	p.header = http.Header{"User-Agent": {"TrustGate-Webhook/1.0"}}
+	return p, nil
 }
 
-// envelope tells the forms apart by their keys: event_type is the current generation (v2), event its test ping or workflow
-// action, id with type the older one (v1).
-func (p trustGate) envelope(body []byte) (e Envelope, err error) {
-	o, err := decode(body)
-	if err != nil {
-		return e, err
+func (p trustGate) Verify(d Delivery) (Envelope, error) {
+	e, err := p.signed.Verify(d)
+	both := len(d.Header.Values(p.schemes[0].Header)) > 0 && len(d.Header.Values(p.second.Header)) > 0
+	if both && isVerified(err) {
+		if _, mismatch := p.second.verify(d, p.keys); mismatch != nil {
+			e.Warnings = append(e.Warnings, "X-TrustGate-Signature matches neither the body nor timestamp.body")
+		}
 	}
+	return e, err
+}
+
+// trustGateEnvelope recognises the form by its members: event_type is the current generation (v2), event its test ping or workflow action,
+// and id the older generation (v1).
+func trustGateEnvelope(body []byte) (Envelope, error) {
+	r, o := readBody(body, "v2")
 	switch {
-	case o.has("event") && o.has("workflow_execution_id"): // with fields of the team's own, which may have any name
-		return p.unnumbered(o, body)
+	case o.has("event") && (!o.has("event_type") || o.has("workflow_execution_id")): // a workflow adds the customer's own members, of any name
+		r.trustGateWithoutID(o, body)
 	case o.has("event_type"):
-		return p.current(o)
-	case o.has("event"):
-		return p.unnumbered(o, body)
+		r.trustGateCurrent(o)
 	case o.has("id"):
-		return p.older(o)
+		r.Generation = "v1"
+		r.ExternalID = r.need(o, "id")
+		r.Type = r.need(o, "type")
+		r.OccurredAt = r.time(o, "created_at")
+	default:
+		r.Generation = ""
+		r.unreadable("it has neither event_type, event nor id")
 	}
-	return e, unreadable("it has neither event_type, event nor id")
+	return r.result()
 }
 
-// current reads the generation of https://docs.bytrustgate.com/integrations/webhooks.
-func (p trustGate) current(o object) (e Envelope, err error) {
-	e.Generation = "v2"
-	if e.ExternalID, err = o.need("event_id"); err != nil {
-		return e, err
+// trustGateCurrent reads the current generation: https://docs.bytrustgate.com/integrations/webhooks.
+func (r *reading) trustGateCurrent(o object) {
+	r.ExternalID = r.need(o, "event_id")
+	r.Type = r.need(o, "event_type")
+	r.TenantID = r.optional(o, "tenant_id")
+	r.CorrelationID = r.optional(o, "correlation_id")
+	// session.completed is sent through two systems. The second copy counts as no newer, whatever its timestamp.
+	if data := o.object("data"); r.Type == "session.completed" && data.has("completed_at") {
+		r.OccurredAt = r.time(data, "completed_at")
 	}
-	if e.Type, err = o.need("event_type"); err != nil {
-		return e, err
+	if r.OccurredAt.IsZero() {
+		r.OccurredAt = r.time(o, "timestamp")
 	}
-	if e.OccurredAt, err = o.time("timestamp"); err != nil {
-		return e, err
-	}
-	if e.TenantID, err = o.text("tenant_id"); err != nil {
-		return e, err
-	}
-	// A session's end is sent through two systems: the second copy, whenever it is stamped, is no newer.
-	if data, err := o.object("data"); err == nil && e.Type == "session.completed" {
-		if at, err := data.time("completed_at"); err == nil {
-			e.OccurredAt = at
-		}
-	}
-	e.CorrelationID, err = o.text("correlation_id")
-	return e, err
 }
 
-// older reads the generation that wraps events in id, type and created_at.
-func (p trustGate) older(o object) (e Envelope, err error) {
-	e.Generation = "v1"
-	if e.ExternalID, err = o.need("id"); err != nil {
-		return e, err
+// trustGateWithoutID reads test.ping and workflow.action.webhook. One run of a workflow may send several webhooks about a person, so only
+// the same bytes are the same event. A ping is identified by its webhook and timestamp.
+func (r *reading) trustGateWithoutID(o object, body []byte) {
+	r.Derived, r.ExternalID = true, bodyID(body)
+	r.Type = r.need(o, "event")
+	r.OccurredAt = r.time(o, "timestamp")
+	r.TenantID = r.optional(o, "tenant_id")
+	webhook, sent := r.optional(o.object("data"), "webhook_id"), r.optional(o, "timestamp")
+	if webhook != "" && sent != "" && !o.has("workflow_execution_id") {
+		r.ExternalID = derivedID(r.Type, webhook, sent)
 	}
-	if e.Type, err = o.need("type"); err != nil {
-		return e, err
-	}
-	e.OccurredAt, err = o.time("created_at")
-	return e, err
-}
-
-// unnumbered reads test.ping and workflow.action.webhook, which carry no event ID. One workflow run may send several
-// webhooks for a person, so theirs includes the body.
-func (p trustGate) unnumbered(o object, body []byte) (e Envelope, err error) {
-	e.Generation, e.Derived = "v2", true
-	if e.Type, err = o.need("event"); err != nil {
-		return e, err
-	}
-	if e.OccurredAt, err = o.time("timestamp"); err != nil {
-		return e, err
-	}
-	if e.TenantID, err = o.text("tenant_id"); err != nil {
-		return e, err
-	}
-	e.ExternalID = bodyID(body)
-	if o.has("workflow_execution_id") {
-		run, err := o.need("workflow_execution_id")
-		if err != nil {
-			return e, err
-		}
-		who := ""
-		if applicant, err := o.object("applicant"); err == nil {
-			if who, err = applicant.text("id"); err != nil {
-				return e, err
-			}
-		}
-		e.ExternalID = derivedID(run, who, bodyID(body))
-		return e, nil
-	}
-	data, err := o.object("data")
-	if err != nil {
-		return e, nil // nothing to derive an ID from: the body's hash is one
-	}
-	at, err := o.text("timestamp")
-	if err != nil {
-		return e, err
-	}
-	hook, err := data.text("webhook_id")
-	if err == nil && hook != "" {
-		e.ExternalID = derivedID(e.Type, hook, at)
-	}
-	return e, err
 }

@@ -9,146 +9,111 @@ import (
 	"time"
 )
 
-// trustist verifies deliveries from Trustist. No signature is documented, so the only thing that authenticates the caller
-// is a long random token at the end of the path, which is the provider's secret here.
+// trustist verifies deliveries from Trustist. No signature is documented, so the only proof of the sender is a long random token at the end
+// of the path. The token is the provider's secret here.
 //
 // https://api.trustistecommerce.com/docs/webhooks
 type trustist struct {
+	path   string // with the first token
 	tokens [][sha256.Size]byte
-	first  string
 }
 
-func newTrustist(ss secrets, _ Settings) Provider {
-	p := trustist{first: string(ss[0])}
-	for _, s := range ss {
-		p.tokens = append(p.tokens, sha256.Sum256(s))
+func newTrustist(name string, s Settings) (Provider, error) {
+	p := trustist{path: name + "/" + url.PathEscape(s.Secrets[0].Value)}
+	for _, secret := range s.Secrets {
+		p.tokens = append(p.tokens, sha256.Sum256([]byte(secret.Value)))
 	}
-	return p
+	return p, nil
 }
 
 func (p trustist) Verify(d Delivery) (Envelope, error) {
-	got, secret := sha256.Sum256([]byte(d.Token)), -1
+	got, signer := sha256.Sum256([]byte(d.Token)), -1
 	for i, want := range p.tokens {
-		secret = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(got[:], want[:]), i, secret)
+		signer = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(got[:], want[:]), i, signer)
 	}
-	if secret < 0 {
+	if signer < 0 {
 		return Envelope{}, unverified(WrongToken)
 	}
-	e, err := p.envelope(d.Body)
-	e.Secret = secret
+	e, err := p.Envelope(d.Body)
+	e.Secret = signer
 	return e, err
 }
 
-func (p trustist) Sign([]byte, time.Time) Request {
-	return Request{Path: "trustist/" + url.PathEscape(p.first), Header: http.Header{}}
+func (p trustist) Sign(body []byte, _ time.Time) Request {
+	return Request{Path: p.path, Header: http.Header{}, Body: body}
 }
 
 func (p trustist) Schemes() []Scheme { return []Scheme{{}} }
 
-// envelope tells the forms apart by their keys: a Session object is the newer generation (v2), data the older one (v1),
-// eventType a payment or partner event, which may be sent to the same URL.
-func (p trustist) envelope(body []byte) (Envelope, error) {
-	o, err := decode(body)
-	if err != nil {
-		return Envelope{}, err
-	}
+// trustistNames are the member names of a session event.
+type trustistNames struct{ event, timestamp, session, id, status, progress, completedAt string }
+
+var (
+	trustistOlder = trustistNames{"event", "timestamp", "data", "sessionId", "status", "progress", "completedAt"}
+	trustistNewer = trustistNames{"Event", "Timestamp", "Session", "Id", "Status", "Progress", "CompletedAt"}
+)
+
+// Envelope recognises the form by its members: Session is the newer generation (v2), data the older one (v1), and eventType a payment or
+// partner event, which may be sent to the same URL.
+func (p trustist) Envelope(body []byte) (Envelope, error) {
+	r, o := readBody(body, "v2")
+	r.Derived = true
 	switch {
 	case o.has("Session"):
-		return p.session(o, "v2", "Event", "Timestamp", "Session", "Id", "Status", "Progress", "CompletedAt")
+		r.trustistSession(o, trustistNewer)
 	case o.has("data"):
-		return p.session(o, "v1", "event", "timestamp", "data", "sessionId", "status", "progress", "completedAt")
+		r.Generation = "v1"
+		r.trustistSession(o, trustistOlder)
 	case o.has("eventType"):
-		return p.payment(o, body)
+		r.trustistPayment(o, body)
+	default:
+		r.Generation = ""
+		r.unreadable("it has neither Session, data nor eventType")
 	}
-	return Envelope{}, unreadable("it has neither Session, data nor eventType")
+	return r.result()
 }
 
-// session reads an identity event by the names its generation uses. Its ID is derived from the session and its outcome,
-// and not from the timestamp, which a retry may carry anew. For the same reason it occurred when its last step was
-// completed, if that is said.
-func (p trustist) session(o object, generation, event, timestamp, wrapper, id, status, progress, completed string) (e Envelope, err error) {
-	e.Generation, e.Derived = generation, true
-	if e.Type, err = o.need(event); err != nil {
-		return e, err
+// trustistSession derives the ID from the session and its result. The timestamp is not part of the ID, since a retry may have a new one.
+// For the same reason the time of the event is the end of the last step, if the body has it.
+func (r *reading) trustistSession(o object, names trustistNames) {
+	r.Type = r.need(o, names.event)
+	session := o.object(names.session)
+	if id := r.need(session, names.id); id != "" && r.Type != "" {
+		r.ExternalID = derivedID("trustist", r.Type, id, canonicalHash(session[names.status], session[names.progress]))
 	}
-	if e.OccurredAt, err = o.time(timestamp); err != nil {
-		return e, err
-	}
-	s, err := o.object(wrapper)
-	if err != nil {
-		return e, err
-	}
-	session, err := s.need(id)
-	if err != nil {
-		return e, err
-	}
-	outcome, err := canonical(s[status], s[progress])
-	if err != nil {
-		return e, err
-	}
-	e.ExternalID = derivedID("trustist", e.Type, session, outcome)
-	if last := latest(s, progress, completed); !last.IsZero() {
-		e.OccurredAt = last
-	}
-	return e, nil
-}
-
-// latest returns when the last step of a session was completed, or zero if no step says so.
-func latest(s object, progress, completed string) (last time.Time) {
-	steps, err := s.object(progress)
-	if err != nil {
-		return last
-	}
+	steps := session.object(names.progress)
 	for name := range steps {
-		step, err := steps.object(name)
-		if err != nil {
-			continue
-		}
-		if at, err := step.time(completed); err == nil && at.After(last) {
-			last = at
+		at, _ := readTime(steps.object(name)[names.completedAt])
+		if at.After(r.OccurredAt) {
+			r.OccurredAt = at
 		}
 	}
-	return last
+	if r.OccurredAt.IsZero() {
+		r.OccurredAt = r.time(o, names.timestamp)
+	}
 }
 
-// partnerTypes are the events of https://trustist-docs-d0j.pages.dev/docs/partners/partner-webhooks. All others that carry
+// trustistPartnerTypes are the events of https://trustist-docs-d0j.pages.dev/docs/partners/partner-webhooks. All others that carry
 // eventType are payments.
-var partnerTypes = []string{"InvitationStatusChanged", "PaymentStatusChanged"}
+var trustistPartnerTypes = []string{"InvitationStatusChanged", "PaymentStatusChanged"}
 
-// payment reads a payment or partner event, which is about money and not about identity.
-func (p trustist) payment(o object, body []byte) (e Envelope, err error) {
-	e.Generation, e.Derived = "payment", true
-	if e.Type, err = o.need("eventType"); err != nil {
-		return e, err
+// trustistPayment reads a payment or partner event, which is about money and not about identity.
+func (r *reading) trustistPayment(o object, body []byte) {
+	r.Generation = "payment"
+	r.Type = r.need(o, "eventType")
+	if slices.Contains(trustistPartnerTypes, r.Type) {
+		r.Generation = "partner"
 	}
-	if slices.Contains(partnerTypes, e.Type) {
-		e.Generation = "partner"
-	}
-	if e.TenantID, err = o.text("merchantId"); err != nil {
-		return e, err
-	}
-	e.ExternalID = bodyID(body)
+	r.TenantID = r.optional(o, "merchantId")
+	r.OccurredAt = r.time(o, "updated", "created")
+	r.ExternalID = bodyID(body)
+	status := r.optional(o, "status")
 	for _, name := range []string{"paymentId", "standingOrderId", "invitationId"} {
-		id, err := o.text(name)
-		if err != nil {
-			return e, err
-		}
-		if id != "" {
-			status, err := o.text("status")
-			if err != nil {
-				return e, err
+		if id := r.optional(o, name); id != "" {
+			if status != "" { // without a status, each month's event would have the same ID
+				r.ExternalID = derivedID(r.Type, id, status)
 			}
-			if status != "" { // without it, what happens each month would be one event
-				e.ExternalID = derivedID(e.Type, id, status)
-			}
-			break
+			return
 		}
 	}
-	for _, name := range []string{"updated", "created"} {
-		if at, err := o.time(name); err == nil {
-			e.OccurredAt = at
-			break
-		}
-	}
-	return e, nil
 }
