@@ -2,10 +2,16 @@ package jobs
 
 import "example.com/identity-webhooks/models"
 
-// applicantProgressed reacts to a step of a person on their way: created, submitted, a document uploaded, a face captured. It
-// counts as long as there is no result.
-func applicantProgressed(subject string, profile models.Profile, status models.Status, reason string) (models.Change, error) {
-	return applicantReviewed(Review{
-		SubjectID: subject, Profile: profile, Verdict: status, Authority: models.Progress, Reason: reason,
-	})
+// applicantProgressed records a step of a person: created, submitted, a document uploaded, a face captured. It counts only until there is a
+// result.
+func applicantProgressed(p Person, status models.Status, reason string, checks ...models.Check) models.Facts {
+	f := p.facts()
+	f.Checks = checks
+	f.Decisions = []models.Decision{{Source: models.FromApplicant, Authority: models.ByProgress, Status: status, Reason: reason}}
+	return f
+}
+
+// applicantWithdrawn records that a person no longer wants to be verified.
+func applicantWithdrawn(p Person, reason string) models.Facts {
+	return applicantReviewed(Review{Person: p, Verdict: models.StatusWithdrawn, By: models.ByAutomatic, Reason: reason})
 }

@@ -4,25 +4,18 @@ import "example.com/identity-webhooks/models"
 
 // Review is a verdict on a person.
 type Review struct {
-	SubjectID string
-	Profile   models.Profile
-	Verdict   models.Status // Verified, Rejected or InReview
-	Authority models.Authority
-	Reason    string
-	Reviewer  string // the provider's ID of who decided
+	Person
+	Verdict  models.Status // StatusVerified, StatusRejected, StatusFailed, StatusInReview or StatusWithdrawn
+	By       models.Authority
+	Reason   string
+	Reviewer string // the provider's ID of the person who decided
 }
 
-// applicantReviewed reacts to a verdict on a person. A manual one stands until the next manual one, whatever automatic
-// results arrive.
-func applicantReviewed(r Review) (models.Change, error) {
-	if r.SubjectID == "" {
-		return models.Change{}, missing("applicant_id")
-	}
-	return models.Change{
-		SubjectID: r.SubjectID,
-		Profile:   r.Profile,
-		Decisions: []models.Decision{{
-			Source: models.FromApplicant, Authority: r.Authority, Status: r.Verdict, Reason: r.Reason, Reviewer: r.Reviewer,
-		}},
-	}, nil
+// applicantReviewed records a verdict on a person. A manual verdict stands until the next manual one, whatever automatic results arrive.
+func applicantReviewed(r Review) models.Facts {
+	f := r.facts()
+	f.Decisions = []models.Decision{{
+		Source: models.FromApplicant, Authority: r.By, Status: r.Verdict, Reason: r.Reason, Reviewer: r.Reviewer,
+	}}
+	return f
 }

@@ -46,7 +46,7 @@ func TestConvergence(t *testing.T) {
 // converge compares a quiet world with a disturbed one.
 func converge(t *testing.T, quiet, disturbed *world, senders int) {
 	t.Helper()
-	generator := histories(t, disturbed.worker.registry)
+	generator := histories(t)
 	rapid.Check(t, func(t *rapid.T) {
 		h := generator.Draw(t, "history")
 		chance := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
@@ -68,15 +68,15 @@ func converge(t *testing.T, quiet, disturbed *world, senders int) {
 
 func sqliteURL(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "test.db") }
 
-// world is an inbox with workers that have no queue between them: the test hands out the offers itself, by a clock that it
-// moves when nothing is due.
+// world is a database with a worker that has no queue: the test hands out the offers itself, by a clock that it moves when nothing
+// is due.
 type world struct {
 	store  *models.Store
 	worker *Worker
 	clock  atomic.Int64 // Unix microseconds
 }
 
-func newWorld(t *testing.T, url string) *world {
+func newWorld(t testing.TB, url string) *world {
 	t.Helper()
 	store, err := models.Open(context.Background(), url)
 	if err != nil {
@@ -92,20 +92,25 @@ func newWorld(t *testing.T, url string) *world {
 	}
 	w := &world{store: store}
 	log := slog.New(slog.DiscardHandler)
-	drift, err := NewDrift(store, os.DirFS(filepath.Join("..", "testdata")), log)
+	drift, err := NewDrift(store, testdata, log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.worker = &Worker{store: store, registry: NewRegistry(), drift: drift, log: log, now: w.now}
+	w.worker = &Worker{
+		WorkerConfig: WorkerConfig{
+			Store: store, Registry: NewRegistry(), Drift: drift, ApplySandbox: func(string) bool { return false }, Wake: func() {}, Log: log,
+		},
+		now: w.now,
+	}
 	return w
 }
 
 func (w *world) now() time.Time { return time.UnixMicro(w.clock.Load()) }
 
 func (w *world) clear(t *rapid.T) {
-	w.clock.Store(now.UnixMicro())
+	w.clock.Store(noon.UnixMicro())
 	for _, table := range []string{
-		"events", "processed_events", "decisions", "checks", "hits", "cases", "beneficial_owners", "companies", "customers",
+		"pending_events", "processed_events", "follow_ups", "facts", "cases", "companies", "customers", "events",
 	} {
 		if _, err := w.store.DB().ExecContext(context.Background(), "DELETE FROM "+table); err != nil {
 			t.Fatal(err)
@@ -126,12 +131,12 @@ func (w *world) work(t *rapid.T, chance *rand.Rand) {
 	for {
 		idle := true
 		for _, queue := range []string{models.CriticalQueue, models.DefaultQueue} {
-			offers, _, err := w.store.OfferEvents(ctx, queue, 5, w.now())
+			o, _, err := w.store.Offer(ctx, models.EventWork, queue, 5, w.now())
 			if err != nil {
 				t.Errorf("offer: %v", err)
 				return
 			}
-			for _, o := range offers {
+			if len(o.IDs) > 0 {
 				idle = false
 				w.attempt(t, o, chance)
 			}
@@ -153,29 +158,30 @@ func (w *world) work(t *rapid.T, chance *rand.Rand) {
 
 func (w *world) attempt(t *rapid.T, o models.Offer, chance *rand.Rand) {
 	ctx := context.Background()
-	fate := 10
-	if chance != nil {
-		fate = chance.IntN(10)
+	fate := func() int {
+		if chance == nil {
+			return 10
+		}
+		return chance.IntN(10)
 	}
-	if fate == 0 {
+	if fate() == 0 {
 		return // Redis lost the task
 	}
-	e, err := w.store.ClaimEvent(ctx, o, w.now())
-	if errors.Is(err, models.ErrNotFound) {
-		return // another worker's clock has moved on
-	}
+	events, err := w.store.ClaimEvents(ctx, o, w.now())
 	if err != nil {
 		t.Errorf("claim: %v", err)
-		return
 	}
-	switch {
-	case fate == 1 && e.Attempts < 5: // the worker dies
-	case fate == 2 && e.Attempts < 5:
-		if err := w.store.RetryEvent(ctx, e, errors.New("bad luck"), w.now()); err != nil && !errors.Is(err, models.ErrNotFound) {
-			t.Errorf("retry: %v", err)
+	for _, e := range events {
+		switch f := fate(); {
+		case f == 1 && e.Attempts < 5: // the worker dies
+		case f == 2 && e.Attempts < 5:
+			err := w.store.Retry(ctx, models.EventWork, e.ID, e.Attempts, errors.New("bad luck"), w.now())
+			if err != nil && !errors.Is(err, models.ErrClaimLost) {
+				t.Errorf("retry: %v", err)
+			}
+		default:
+			w.worker.attemptEvent(ctx, e)
 		}
-	default:
-		w.worker.attempt(ctx, e)
 	}
 }
 

@@ -3,7 +3,6 @@ package jobs
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -19,114 +18,123 @@ import (
 )
 
 const (
-	// driftEvery is how often what was seen goes into the database.
+	// driftEvery is how often the counts are written to the database.
 	driftEvery = 5 * time.Second
-	// maxDrift bounds how many different things are remembered, for a payload whose field names are data.
-	maxDrift = 1000
+	// maxListed is how many new fields, and how many other notes, are listed for an event type. Each has its own limit, so that payloads
+	// whose field names are data cannot hide a new status word.
+	maxListed  = 50
+	maxBudgets = 2000 // two for each event type
+	// Fields are compared down to maxFieldDepth, in the first maxElements elements of arrays, and up to a path of maxFieldPath bytes.
+	maxFieldDepth, maxElements, maxFieldPath = 16, 100, 200
 )
 
-// freeForm are the parts of payloads whose fields are anybody's.
-var freeForm = map[string]bool{"data.verification_results": true, "data.changes": true, "data.completion_data": true}
-
-// Drift watches for payloads that differ from what this program knows of their form: a field or a value it has never seen, a
-// field it misses. None of that is an error; all of it is counted, shown in /api/stats and logged once.
+// Drift counts how payloads differ from what we know: a new field or value, a field that is missing or has another type. None of these is
+// an error. They are shown in /api/stats, and each is logged once.
 type Drift struct {
 	store  *models.Store
 	log    *slog.Logger
 	now    func() time.Time
-	fields map[string]map[string]bool // by event type: the fields of its samples
+	fields map[string]map[string]bool // known fields by event type; true if they may contain anything
 
 	mu     sync.Mutex
-	logged map[models.Drift]bool
+	listed map[models.Drift]bool
+	used   map[string]int         // how many fields or notes of an event type are listed
 	counts map[models.Drift]int64 // since the last flush, by a Drift without count and times
 }
 
-// NewDrift learns the known fields from samples, which hold the catalogue and its payloads. A field that no sample of a type
-// has is one that was never seen.
+// NewDrift learns the known fields from samples, which hold the catalogue and its payloads.
 func NewDrift(store *models.Store, samples fs.FS, log *slog.Logger) (*Drift, error) {
 	d := &Drift{
 		store: store, log: log, now: time.Now, fields: map[string]map[string]bool{},
-		logged: map[models.Drift]bool{}, counts: map[models.Drift]int64{},
+		listed: map[models.Drift]bool{}, used: map[string]int{}, counts: map[models.Drift]int64{},
 	}
-	text, err := fs.ReadFile(samples, "catalogue.json")
+	catalogue, err := Catalogue(samples)
 	if err != nil {
-		return nil, fmt.Errorf("read samples: %w", err)
-	}
-	var catalogue []struct{ Provider, Generation, Type, Sample string }
-	if err := json.Unmarshal(text, &catalogue); err != nil {
-		return nil, fmt.Errorf("read catalogue of samples: %w", err)
+		return nil, err
 	}
 	for _, c := range catalogue {
+		known := map[string]bool{}
+		for _, field := range c.FreeForm {
+			known[field] = true
+		}
+		d.fields[c.Provider+"/"+c.Generation+"/"+c.Type] = known
 		files, err := fs.Glob(samples, path.Join(c.Provider, "variants", c.Type+".*.json"))
 		if err != nil {
 			return nil, fmt.Errorf("list samples: %w", err)
 		}
-		known := map[string]bool{}
-		for _, file := range append(files, c.Sample) {
+		for _, file := range append(files, c.File) {
 			body, err := fs.ReadFile(samples, file)
 			if err != nil {
 				return nil, fmt.Errorf("read sample: %w", err)
 			}
-			eachField("", gjson.ParseBytes(body), func(field string) { known[field] = true })
+			for _, field := range newFields(body, known) {
+				known[field] = false
+			}
 		}
-		d.fields[c.Provider+"/"+c.Generation+"/"+c.Type] = known
 	}
 	return d, nil
 }
 
-// eachField calls f with the path of every field below v, as in data.hits[].hit_id.
-func eachField(at string, v gjson.Result, f func(field string)) {
-	if !v.IsObject() && !v.IsArray() {
-		return
-	}
-	isArray := v.IsArray()
-	v.ForEach(func(key, value gjson.Result) bool {
-		field := at + "[]"
-		if !isArray {
-			field = strings.TrimPrefix(at+"."+key.Str, ".")
-			f(field)
+// newFields lists the fields of a body that are not known, such as data.hits[].hit_id.
+func newFields(body []byte, known map[string]bool) (fields []string) {
+	var walk func(at string, v gjson.Result, depth int)
+	walk = func(at string, v gjson.Result, depth int) {
+		if known[at] || depth > maxFieldDepth || !v.IsObject() && !v.IsArray() {
+			return
 		}
-		if !freeForm[field] {
-			eachField(field, value, f)
-		}
-		return true
-	})
-}
-
-// observe counts what is odd about an event's payload: the translation's notes, and the fields that were never seen.
-func (d *Drift) observe(e models.Event, notes []string) {
-	known, listed := d.fields[e.Provider+"/"+e.Generation+"/"+e.Type]
-	if listed {
-		eachField("", gjson.ParseBytes(e.Body), func(field string) {
-			if !known[field] {
-				notes = append(notes, "new field "+clip(field))
+		n := 0
+		v.ForEach(func(key, value gjson.Result) bool {
+			field := at + "[]"
+			if v.IsObject() {
+				field = strings.TrimPrefix(at+"."+key.Str[:min(len(key.Str), maxFieldPath)], ".")
+				if _, ok := known[field]; !ok {
+					fields = append(fields, cutOff(strings.ReplaceAll(field, "\x00", ""), maxFieldPath))
+				}
+			} else if n++; n > maxElements {
+				return false
 			}
+			if len(field) < maxFieldPath {
+				walk(field, value, depth+1)
+			}
+			return len(fields) < maxElements
 		})
 	}
-	if len(notes) == 0 {
-		return
+	walk("", gjson.ParseBytes(body), 1)
+	slices.Sort(fields)
+	return slices.Compact(fields)
+}
+
+// observe counts the notes of an event's translation and the new fields of its payload.
+func (d *Drift) observe(e models.Event, notes []string) {
+	var fields []string
+	if known, listed := d.fields[e.Provider+"/"+e.Generation+"/"+e.Type]; listed {
+		fields = newFields(e.Body, known)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, what := range notes {
-		key := models.Drift{Provider: e.Provider, Generation: e.Generation, Type: e.Type, What: what}
-		if !d.logged[key] {
-			if len(d.logged) == maxDrift {
-				continue
-			}
-			d.logged[key] = true
-			d.log.Warn("payload drifts from what is known", "provider", e.Provider, "type", e.Type, "generation", e.Generation, "what", what)
-		}
-		d.counts[key]++
+	for _, note := range notes {
+		d.count(e, "notes", note)
+	}
+	for _, field := range fields {
+		d.count(e, "fields", "new field "+field)
 	}
 }
 
-// clip shortens a name that comes from a payload, and drops what no database column takes.
-func clip(s string) string {
-	return strings.ReplaceAll(strings.ToValidUTF8(s[:min(len(s), 100)], ""), "\x00", "")
+func (d *Drift) count(e models.Event, of, what string) {
+	key := models.Drift{Provider: e.Provider, Generation: e.Generation, Type: e.Type, What: what}
+	if !d.listed[key] {
+		budget := strings.Join([]string{of, e.Provider, e.Generation, e.Type}, "/")
+		if d.used[budget] == maxListed || d.used[budget] == 0 && len(d.used) == maxBudgets {
+			return
+		}
+		d.used[budget]++
+		d.listed[key] = true
+		d.log.Warn("payload differs from what is known", "provider", e.Provider, "type", e.Type, "generation", e.Generation, "what", what)
+	}
+	d.counts[key]++
 }
 
-// Run writes the counts to the database now and then, and at the end. What a crash loses of them is no event.
+// Run writes the counts to the database at intervals, and at the end. A crash loses the last few seconds of them.
 func (d *Drift) Run(ctx context.Context) error {
 	tick := time.NewTicker(driftEvery)
 	defer tick.Stop()
@@ -157,10 +165,10 @@ func (d *Drift) flush(ctx context.Context) {
 		key.Count, key.FirstAt, key.LastAt = n, now, now
 		seen = append(seen, key)
 	}
-	slices.SortFunc(seen, func(a, b models.Drift) int { // two processes must not lock rows crosswise
+	slices.SortFunc(seen, func(a, b models.Drift) int { // in a fixed order, so that two processes do not deadlock
 		return cmp.Or(cmp.Compare(a.Provider, b.Provider), cmp.Compare(a.Generation, b.Generation), cmp.Compare(a.Type, b.Type), cmp.Compare(a.What, b.What))
 	})
 	if err := d.store.AddDrift(ctx, seen); err != nil {
-		d.log.Warn("payload drift not stored", "err", err)
+		d.log.Warn("counts of payload drift not stored", "err", err)
 	}
 }

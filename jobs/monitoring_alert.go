@@ -2,12 +2,12 @@ package jobs
 
 import "example.com/identity-webhooks/models"
 
-// monitoringAlert reacts to something that ongoing monitoring has found about a person, perhaps long after they were
-// approved: it puts them on hold and leaves their status alone. The alert's ID is its event's.
-func monitoringAlert(e models.Event, subject, caseID string, alert models.Hit) (models.Change, error) {
-	if subject == "" {
-		return models.Change{}, missing("ID of the person: an alert about nobody needs a look")
-	}
+// monitoringAlert records what ongoing monitoring has found about a person, perhaps long after they were approved. It puts them on hold and
+// does not change their status. The ID of the alert is that of its event.
+func monitoringAlert(e models.Event, p Person, caseID string, alert models.Hit) models.Facts {
+	f := p.facts()
 	alert.HitID, alert.Kind, alert.CaseID = e.ExternalID, models.AlertKind, caseID
-	return models.Change{SubjectID: subject, Hits: []models.Hit{alert}, Cases: named(caseID)}, nil
+	f.Hits = []models.Hit{alert}
+	f.Case = linkCase(caseID)
+	return f
 }

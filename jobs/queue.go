@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -15,93 +15,93 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
 	"github.com/redis/go-redis/v9/maintnotifications"
+	"golang.org/x/time/rate"
 )
 
-// Queue is the Redis that carries tasks, or the one inside this process that stands in for it. It may lose everything at any
-// time: the inbox is the truth.
+// Queue is the Redis that carries tasks, or an embedded one inside this process. It may lose everything at any time: the database decides
+// what has to be done.
 type Queue struct {
-	relay    redis.UniversalClient // fails fast: a relay with a Redis that hangs must find out soon
+	prefix   string                // of the names of our queues
+	relay    redis.UniversalClient // fails fast, so that the relay notices soon if Redis hangs
 	worker   redis.UniversalClient // backs off: asynq's polling would spin without it
-	embedded *miniredis.Miniredis
+	embedded *miniredis.Miniredis  // nil for a real Redis; otherwise relay and worker are one client
 	stop     chan struct{}
 	ticking  sync.WaitGroup
 }
 
-// OpenQueue prepares the queue that url names: redis://, rediss://, redis-sentinel:// or redis-cluster://; an empty url
-// starts the embedded one. It does not connect: a Redis that is down is waited for.
-func OpenQueue(url string) (*Queue, error) {
+// OpenQueue prepares the queue at url: redis://, rediss://, redis-sentinel:// or redis-cluster://; an empty url starts the embedded one.
+// All queue names begin with prefix, so that other programs and other installations of this one can share the Redis. It does not connect
+// yet, so Redis may be down.
+func OpenQueue(url, prefix string) (*Queue, error) {
 	logging.Disable() // go-redis prints to standard error; what fails reaches our log through the callers
 	if url == "" {
-		return openEmbedded(), nil
+		return openEmbedded(prefix), nil
 	}
-	relay, err := connect(url, func(o *redis.UniversalOptions) {
-		o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = time.Second, 2*time.Second, 2*time.Second, time.Second
-		o.MaxRetries, o.MinRetryBackoff, o.MaxRetryBackoff, o.PoolSize = 1, 8*time.Millisecond, 64*time.Millisecond, 16
-		o.DialerRetries = 1
-	})
+	o, err := redisOptions(url)
 	if err != nil {
 		return nil, err
 	}
-	worker, err := connect(url, func(o *redis.UniversalOptions) {
-		o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = time.Second, 2*time.Second, 2*time.Second, time.Second
-		o.MaxRetries, o.MinRetryBackoff, o.MaxRetryBackoff, o.PoolSize = 1, 250*time.Millisecond, time.Second, 20
-		o.DialerRetries, o.DialerRetryTimeout = 2, 250*time.Millisecond
-	})
-	if err != nil {
-		return nil, errors.Join(err, relay.Close())
-	}
-	return &Queue{relay: relay, worker: worker, stop: make(chan struct{})}, nil
+	relay, worker := *o, *o
+	relay.MinRetryBackoff, relay.MaxRetryBackoff, relay.PoolSize, relay.DialerRetries = 8*time.Millisecond, 64*time.Millisecond, 16, 1
+	worker.MinRetryBackoff, worker.MaxRetryBackoff, worker.PoolSize, worker.DialerRetries = 250*time.Millisecond, time.Second, 20, 2
+	worker.DialerRetryTimeout = 250 * time.Millisecond
+	return &Queue{prefix: prefix, relay: redis.NewUniversalClient(&relay), worker: redis.NewUniversalClient(&worker)}, nil
 }
 
-// connect makes a client. asynq could read the URL itself, but drops the user name and cannot bound its waiting: with a
-// Redis that swallows packets its enqueue blocks for 100 s.
-func connect(redisURL string, tune func(*redis.UniversalOptions)) (redis.UniversalClient, error) {
-	o := &redis.UniversalOptions{}
+// CheckRedisURL reports what is wrong with a URL for OpenQueue. The error contains no part of the URL: it may hold a password.
+func CheckRedisURL(url string) error {
+	if url == "" {
+		return nil
+	}
+	_, err := redisOptions(url)
+	return err
+}
+
+// errRedisURL replaces the errors of the parsers, which quote the URL.
+var errRedisURL = errors.New("not a valid URL: special characters in user and password must be percent-encoded, such as %40 for @")
+
+// redisOptions reads a URL. asynq can do that itself, but ignores the user name and has no short timeouts: if Redis drops packets,
+// enqueuing blocks for 100 s.
+func redisOptions(redisURL string) (*redis.UniversalOptions, error) {
+	o := &redis.UniversalOptions{
+		DialTimeout: time.Second, ReadTimeout: 2 * time.Second, WriteTimeout: 2 * time.Second, PoolTimeout: time.Second, MaxRetries: 1,
+		ContextTimeoutEnabled:    true, // without it a deadline does not end a read
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	}
 	scheme, rest, _ := strings.Cut(redisURL, "://")
 	switch scheme {
 	case "redis", "rediss", "unix":
 		p, err := redis.ParseURL(redisURL)
 		if err != nil {
-			return nil, hidden(err)
+			return nil, errRedisURL
 		}
 		o.Addrs, o.Username, o.Password, o.DB, o.TLSConfig = []string{p.Addr}, p.Username, p.Password, p.DB, p.TLSConfig
 	case "redis-sentinel":
 		p, err := redis.ParseFailoverURL("redis://" + rest)
 		if err != nil {
-			return nil, hidden(err)
+			return nil, errRedisURL
 		}
 		if p.MasterName == "" {
-			return nil, errors.New("redis-sentinel:// wants ?master_name=…, and &addr=… for each further sentinel")
+			return nil, errors.New("redis-sentinel:// needs ?master_name=…, and &addr=… for each further sentinel")
 		}
 		o.Addrs, o.MasterName, o.SentinelUsername, o.SentinelPassword = p.SentinelAddrs, p.MasterName, p.SentinelUsername, p.SentinelPassword
 		o.Username, o.Password, o.DB, o.TLSConfig = p.Username, p.Password, p.DB, p.TLSConfig
 	case "redis-cluster":
 		p, err := redis.ParseClusterURL("redis://" + rest)
 		if err != nil {
-			return nil, hidden(err)
+			return nil, errRedisURL
 		}
 		o.Addrs, o.Username, o.Password, o.TLSConfig, o.IsClusterMode = p.Addrs, p.Username, p.Password, p.TLSConfig, true
 	default:
 		return nil, errors.New("want redis://, rediss://, redis-sentinel:// or redis-cluster://")
 	}
-	o.ContextTimeoutEnabled = true // without it a deadline does not end a read
-	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	tune(o)
-	return redis.NewUniversalClient(o), nil
-}
-
-// hidden keeps the URL, and the password in it, out of the error.
-func hidden(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
-	}
-	return err
+	o.Addrs = slices.Clip(o.Addrs) // a cluster client appends to it, and two clients share it
+	return o, nil
 }
 
 // openEmbedded starts a Redis inside this process, reached through a pipe: it opens no port.
-func openEmbedded() *Queue {
-	q := &Queue{embedded: miniredis.NewMiniRedis(), stop: make(chan struct{})}
+func openEmbedded(prefix string) *Queue {
+	q := &Queue{prefix: prefix, embedded: miniredis.NewMiniRedis(), stop: make(chan struct{})}
 	client := redis.NewClient(&redis.Options{
 		Addr:                     "embedded",
 		Dialer:                   func(context.Context, string, string) (net.Conn, error) { return q.embedded.Dial() },
@@ -109,8 +109,8 @@ func openEmbedded() *Queue {
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	})
 	q.relay, q.worker = client, client
-	// Its keys expire only when it is told how much time has passed. ClockTTL would do that on each command, by walking
-	// over all keys: 20 times slower.
+	// miniredis expires keys only in FastForward. Its option ClockTTL would do that on each command by walking over all keys, which is 20
+	// times slower.
 	q.ticking.Go(func() {
 		tick := time.NewTicker(time.Second)
 		defer tick.Stop()
@@ -127,33 +127,45 @@ func openEmbedded() *Queue {
 	return q
 }
 
-// Ping reports whether the queue answers.
-func (q *Queue) Ping(ctx context.Context) error {
-	if err := q.relay.Ping(ctx).Err(); err != nil {
-		return fmt.Errorf("ping queue: %w", err)
+// name returns the name of one of our queues in Redis.
+func (q *Queue) name(queue string) string { return q.prefix + ":" + queue }
+
+// waiting returns how many tasks of a queue wait in Redis. It reads asynq's own key, because asynq's Inspector would also sample the memory
+// use of up to a hundred keys.
+func (q *Queue) waiting(ctx context.Context, queue string) (int, error) {
+	n, err := q.relay.LLen(ctx, "asynq:{"+q.name(queue)+"}:pending").Result()
+	if err != nil {
+		return 0, fmt.Errorf("count tasks of queue %s: %w", queue, err)
 	}
-	return nil
+	return int(n), nil
 }
 
 // Close disconnects. The relay and the worker must have stopped.
 func (q *Queue) Close() error {
+	err := q.relay.Close()
+	if q.embedded == nil {
+		return errors.Join(err, q.worker.Close())
+	}
 	close(q.stop)
 	q.ticking.Wait()
-	err := q.relay.Close()
-	if q.worker != q.relay {
-		err = errors.Join(err, q.worker.Close())
-	}
-	if q.embedded != nil {
-		q.embedded.Close()
-	}
+	q.embedded.Close()
 	return err
 }
 
-// asynqLog passes asynq's lines on to our log.
-type asynqLog struct{ log *slog.Logger }
+// asynqLog passes asynq's messages to our log. While Redis is down, asynq logs errors every second; one a minute is passed on.
+type asynqLog struct {
+	log    *slog.Logger
+	seldom *rate.Sometimes
+}
 
-func (l asynqLog) Debug(args ...any) { l.log.Debug("asynq", "msg", fmt.Sprint(args...)) }
-func (l asynqLog) Info(args ...any)  { l.log.Debug("asynq", "msg", fmt.Sprint(args...)) }
-func (l asynqLog) Warn(args ...any)  { l.log.Warn("asynq", "msg", fmt.Sprint(args...)) }
-func (l asynqLog) Error(args ...any) { l.log.Warn("asynq", "msg", fmt.Sprint(args...)) }
-func (l asynqLog) Fatal(args ...any) { l.log.Error("asynq", "msg", fmt.Sprint(args...)) }
+func newAsynqLog(log *slog.Logger) asynqLog {
+	return asynqLog{log, &rate.Sometimes{First: 1, Interval: time.Minute}}
+}
+
+func (l asynqLog) Debug(args ...any) { l.log.Debug("asynq", "text", fmt.Sprint(args...)) }
+func (l asynqLog) Info(args ...any)  { l.Debug(args...) }
+func (l asynqLog) Warn(args ...any) {
+	l.seldom.Do(func() { l.log.Warn("asynq", "text", fmt.Sprint(args...)) })
+}
+func (l asynqLog) Error(args ...any) { l.Warn(args...) }
+func (l asynqLog) Fatal(args ...any) { l.log.Error("asynq", "text", fmt.Sprint(args...)) }

@@ -2,12 +2,11 @@ package jobs
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -17,44 +16,56 @@ import (
 )
 
 const (
-	// window is how many tasks of a queue may wait in Redis. A backlog waits in SQL, where it costs nothing.
+	// window is how many tasks of a queue may wait in Redis. A backlog waits in the database, where it costs nothing.
 	window = 100
-	// tasksPerBatch is how many tasks a batch of offers becomes, and how many of them are on their way to Redis at once.
-	tasksPerBatch = 8
-	// offerBatch is how many events one statement offers.
-	offerBatch = 100
-	// crowdPause is how long the relay rests after a batch of each queue while deliveries crowd in: the acknowledgements come first,
-	// and the work goes on at up to a thousand events a second and queue.
-	crowdPause = 100 * time.Millisecond
-	// relayPoll is how often the relay looks when nobody wakes it: for retries, and for what other processes received.
+	// offerBatch is how many rows are offered at once, and tasksPerBatch how many tasks they are split into: a task costs more than an
+	// event.
+	offerBatch    = 100
+	tasksPerBatch = 16
+	// relayPoll is how often the relay looks for due rows if nobody wakes it: for retries, and for rows that other processes stored.
 	relayPoll = 200 * time.Millisecond
-	// recallEvery is how often the relay looks for events that a clock which was ahead has put off.
-	recallEvery = 10 * time.Second
-	// redisPause is how long the relay leaves a Redis alone that did not answer.
+	// redisPause is how long the relay waits after an error.
 	redisPause = 500 * time.Millisecond
-	// taskType is the only one: event types are told apart by the row, since asynq's ServeMux matches by prefix.
-	taskType = "event"
+	// taskType is the type of all tasks. Event types are not task types, because asynq's ServeMux matches by prefix.
+	taskType = "work"
 )
 
-// Relay offers the inbox's due events to the queue, and again if they get lost there. Any number of relays may run.
+// lane is a queue and the table that its tasks are about.
+type lane struct {
+	work  models.Work
+	queue string
+}
+
+// lanes returns all queues: two for events, and one for each follow-up, so that a slow one delays neither events nor other follow-ups.
+func lanes() []lane {
+	all := []lane{{models.EventWork, models.CriticalQueue}, {models.EventWork, models.DefaultQueue}}
+	for _, f := range followUps(Clients{}) {
+		all = append(all, lane{models.FollowUpWork, followUpQueue(f.Name)})
+	}
+	return all
+}
+
+// Relay offers due events and follow-ups to the queue, and offers them again if the queue loses them. Any number of relays may run.
 type Relay struct {
 	store  *models.Store
 	queue  *Queue
 	client *asynq.Client
+	lanes  []lane
 	log    *slog.Logger
 	woken  chan struct{}
+	outage outage
 	now    func() time.Time
 }
 
 // NewRelay returns a relay that is idle until Run.
 func NewRelay(store *models.Store, q *Queue, log *slog.Logger) *Relay {
 	return &Relay{
-		store: store, queue: q, log: log, now: time.Now, woken: make(chan struct{}, 1),
-		client: asynq.NewClientFromRedisClient(q.relay),
+		store: store, queue: q, client: asynq.NewClientFromRedisClient(q.relay), lanes: lanes(), log: log,
+		woken: make(chan struct{}, 1), outage: outage{log: log}, now: time.Now,
 	}
 }
 
-// Wake makes the relay look at once. It never blocks.
+// Wake makes the relay look for due rows at once. It never blocks.
 func (r *Relay) Wake() {
 	select {
 	case r.woken <- struct{}{}:
@@ -62,162 +73,96 @@ func (r *Relay) Wake() {
 	}
 }
 
-// Run offers events until ctx is done. Trouble with the database or Redis is logged and outlasted.
+// Run offers due rows until ctx is done. Errors of the database or Redis are logged, and Run tries again.
 func (r *Relay) Run(ctx context.Context) error {
 	poll := time.NewTicker(relayPoll)
 	defer poll.Stop()
-	recalls := time.NewTicker(recallEvery)
-	defer recalls.Stop()
-	for down := false; ; {
+	for {
 		more, err := r.round(ctx)
-		select {
-		case <-recalls.C:
-			err = errors.Join(err, r.recall(ctx))
-		default:
-		}
-		switch {
-		case ctx.Err() != nil:
+		if ctx.Err() != nil {
 			return nil
+		}
+		r.outage.note("events wait in the database: they cannot be queued", err)
+		woken, pause := r.woken, poll.C
+		switch {
 		case err != nil:
-			if !down {
-				r.log.Warn("relay cannot offer events; they wait in the inbox", "err", err)
-			}
-			down = true
-			if !pause(ctx, redisPause) {
-				return nil
-			}
-			continue
-		case down:
-			r.log.Info("relay offers events again")
-			down = false
-		}
-		if r.store.Crowded() { // they would wake it all the time
-			if !pause(ctx, crowdPause) {
-				return nil
-			}
-			continue
-		}
-		if more {
+			woken, pause = nil, time.After(redisPause)
+		case more:
 			continue
 		}
 		select {
-		case <-r.woken:
-		case <-poll.C:
+		case <-woken:
+		case <-pause:
 		case <-ctx.Done():
 			return nil
 		}
 	}
 }
 
-// round offers one batch per queue, and reports whether there is more to do at once. While Redis does not answer it offers
-// nothing, so that no offer is wasted.
+// round offers a batch of each queue, and reports whether there is more to do at once.
 func (r *Relay) round(ctx context.Context) (more bool, err error) {
-	for _, queue := range []string{models.CriticalQueue, models.DefaultQueue} {
-		room, err := r.room(ctx, queue)
+	for _, l := range r.lanes {
+		full, err := r.offer(ctx, l)
 		if err != nil {
 			return false, err
 		}
-		limit := min(room, offerBatch)
-		if limit == 0 {
-			continue
-		}
-		offers, dead, err := r.store.OfferEvents(ctx, queue, limit, r.now())
-		if err != nil {
-			return false, err
-		}
-		for _, o := range dead {
-			r.log.Error("event failed", "event_id", o.ID, "err", "the worker died in each attempt")
-		}
-		if err := r.enqueue(ctx, queue, offers); err != nil {
-			return false, err
-		}
-		more = more || len(offers) == limit
+		more = more || full
 	}
 	return more, nil
 }
 
-// recall makes events due that a clock has put off.
-func (r *Relay) recall(ctx context.Context) error {
-	for _, queue := range []string{models.CriticalQueue, models.DefaultQueue} {
-		n, err := r.store.RecallEvents(ctx, queue, r.now())
+// offer offers the due rows of one queue, as many as its window allows. It reports whether there may be more.
+func (r *Relay) offer(ctx context.Context, l lane) (full bool, err error) {
+	due, err := r.store.Due(ctx, l.work, l.queue, r.now())
+	if err != nil || !due {
+		return false, err
+	}
+	limit := 1 // one at a time during an outage: a Redis that answers may still refuse tasks
+	if r.outage.over() {
+		asking, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		waiting, err := r.queue.waiting(asking, l.queue)
 		if err != nil {
-			return err
+			return false, err
 		}
-		if n > 0 {
-			r.log.Warn("a clock was ahead: events it had put off are due now", "queue", queue, "events", n)
+		if limit = min(window-waiting, offerBatch); limit <= 0 {
+			return false, nil
 		}
 	}
-	return nil
-}
-
-// room is how many more tasks the queue may take. Asking also shows whether Redis answers. The key is asynq's own: its
-// Inspector would sample the memory use of up to a hundred keys to tell the same number.
-func (r *Relay) room(ctx context.Context, queue string) (int, error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	waiting, err := r.queue.relay.LLen(ctx, "asynq:{"+queue+"}:pending").Result()
+	o, gaveUp, err := r.store.Offer(ctx, l.work, l.queue, limit, r.now())
 	if err != nil {
-		return 0, fmt.Errorf("look at queue %s: %w", queue, err)
+		return false, err
 	}
-	return max(0, window-int(waiting)), nil
+	for _, id := range gaveUp {
+		r.log.Error("given up: the worker died in each attempt", "table", string(l.work), "id", id)
+	}
+	return len(o.IDs) == limit, r.enqueue(ctx, l.queue, o)
 }
 
-// enqueue hands the offers to asynq: one a task, or of a backlog several, since a task costs more than the work on an event.
-// A task that fails needs no care: its rows are due again soon, and another task ID keeps the two apart.
-func (r *Relay) enqueue(ctx context.Context, queue string, offers []models.Offer) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(tasksPerBatch)
-	for some := range slices.Chunk(offers, 1+len(offers)/tasksPerBatch) {
+// enqueue hands an offer to asynq, in several tasks. The rows of a task that Redis does not take are due again at once. If Redis has taken
+// it nevertheless, the claim finds that its rows were offered again.
+func (r *Relay) enqueue(ctx context.Context, queue string, o models.Offer) error {
+	var g errgroup.Group
+	g.SetLimit(8)
+	for ids := range slices.Chunk(o.IDs, 1+len(o.IDs)/tasksPerBatch) {
+		part := models.Offer{Work: o.Work, DueAt: o.DueAt, IDs: ids}
 		g.Go(func() error {
-			ctx, cancel := context.WithTimeout(ctx, time.Second)
+			enqueuing, cancel := context.WithTimeout(ctx, time.Second)
 			defer cancel()
-			id := offerText(some[0])
-			_, err := r.client.EnqueueContext(ctx, asynq.NewTask(taskType, payload(some)),
-				asynq.TaskID(id), asynq.Queue(queue), asynq.MaxRetry(0), asynq.Timeout(models.ClaimTimeout))
-			if err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) { // a conflict: go-redis has sent it twice
-				return fmt.Errorf("enqueue %s: %w", id, err)
+			payload, err := json.Marshal(part)
+			if err != nil {
+				return fmt.Errorf("encode task: %w", err)
 			}
-			return nil
+			id := fmt.Sprintf("%s:%d:%d", part.Work, part.DueAt.UnixMicro(), ids[0])
+			_, err = r.client.EnqueueContext(enqueuing, asynq.NewTask(taskType, payload),
+				asynq.TaskID(id), asynq.Queue(r.queue.name(queue)), asynq.MaxRetry(0), asynq.Timeout(models.ClaimTimeout))
+			if err == nil || errors.Is(err, asynq.ErrTaskIDConflict) { // a conflict: go-redis sent it twice
+				return nil
+			}
+			releasing, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+			defer cancel()
+			return errors.Join(fmt.Errorf("enqueue: %w", err), r.store.Release(releasing, part, r.now()))
 		})
 	}
 	return g.Wait()
-}
-
-// payload is all that a task carries, as in event:17:1 event:18:1. No personal data ever enters Redis.
-func payload(offers []models.Offer) []byte {
-	var texts []string
-	for _, o := range offers {
-		texts = append(texts, offerText(o))
-	}
-	return []byte(strings.Join(texts, " "))
-}
-
-// offerText names an offer, and the task that it is the first of.
-func offerText(o models.Offer) string {
-	return "event:" + strconv.FormatInt(o.ID, 10) + ":" + strconv.Itoa(o.Offers)
-}
-
-func parsePayload(payload []byte) (offers []models.Offer, err error) {
-	for text := range strings.FieldsSeq(string(payload)) {
-		id, count, found := strings.Cut(strings.TrimPrefix(text, "event:"), ":")
-		n, err := strconv.ParseInt(id, 10, 64)
-		times, err2 := strconv.Atoi(count)
-		if !found || err != nil || err2 != nil {
-			return nil, fmt.Errorf("task %q is not one of ours", payload)
-		}
-		offers = append(offers, models.Offer{ID: n, Offers: times})
-	}
-	return offers, nil
-}
-
-// pause waits, and reports whether ctx is still alive.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

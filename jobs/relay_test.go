@@ -1,88 +1,86 @@
 package jobs
 
 import (
-	"context"
+	"encoding/json"
 	"fmt"
-	"log/slog"
 	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hibiken/asynq"
 
-	"example.com/identity-webhooks/app/testservers"
 	"example.com/identity-webhooks/models"
 )
 
-// A few events get a task each, so that several workers take them; of a backlog, a task carries several. Each event is in one task,
-// and a task says nothing but which events, and which offer of each.
+// A few events get a task each, so that several workers take them. Of a backlog, a task carries several. Each event is in one task.
 func TestBacklogSharesTasks(t *testing.T) {
-	t.Parallel()
-	for name, url := range map[string]func(t testing.TB) string{
-		"embedded": func(testing.TB) string { return "" },
-		"redis":    testservers.RedisURL,
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			queue, err := OpenQueue(url(t))
+	onBothQueues(t, func(t *testing.T, newPlant func(map[string]translation) *plant) {
+		p := newPlant(nil)
+		inspector := asynq.NewInspectorFromRedisClient(p.queue.relay)
+		queue := p.queue.name(models.DefaultQueue)
+		id := int64(0)
+		for _, step := range []struct{ events, mostTasks int }{{3, 3}, {100, tasksPerBatch}} {
+			p.receive(fmt.Sprintf("of %d", step.events), step.events)
+			var want, got []int64
+			for range step.events {
+				id++
+				want = append(want, id)
+			}
+			if _, err := p.relay.round(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			tasks, err := inspector.ListPendingTasks(queue, asynq.PageSize(1000))
 			if err != nil {
 				t.Fatal(err)
 			}
-			t.Cleanup(func() {
-				if err := queue.Close(); err != nil {
-					t.Error(err)
-				}
-			})
-			p := &plant{t: t, store: newWorld(t, sqliteURL(t)).store}
-			p.relay = NewRelay(p.store, queue, slog.New(slog.DiscardHandler))
-			p.relay.now = p.now
-			inspector := asynq.NewInspectorFromRedisClient(queue.relay)
-			id := 0
-			for _, step := range []struct{ events, tasks int }{{3, 3}, {100, 8}} {
-				p.receive(fmt.Sprintf("of %d", step.events), step.events)
-				var want []string
-				for range step.events {
-					id++
-					want = append(want, fmt.Sprintf("event:%d:1", id))
-				}
-				if _, err := p.relay.round(context.Background()); err != nil {
+			for _, task := range tasks {
+				var o models.Offer
+				if err := json.Unmarshal(task.Payload, &o); err != nil {
 					t.Fatal(err)
 				}
-				tasks, err := inspector.ListPendingTasks(models.DefaultQueue, asynq.PageSize(1000))
-				if err != nil {
-					t.Fatal(err)
-				}
-				var got []string
-				for _, task := range tasks {
-					offers, err := parsePayload(task.Payload)
-					if err != nil {
-						t.Fatal(err)
-					}
-					for _, o := range offers {
-						got = append(got, offerText(o))
-					}
-				}
-				slices.Sort(got)
-				slices.Sort(want)
-				if diff := cmp.Diff(want, got); diff != "" {
-					t.Errorf("offers in Redis (-want +got):\n%s", diff)
-				}
-				if len(tasks) != step.tasks {
-					t.Errorf("%d events make %d tasks, want %d", step.events, len(tasks), step.tasks)
-				}
-				if _, err := inspector.DeleteAllPendingTasks(models.DefaultQueue); err != nil {
-					t.Fatal(err)
-				}
+				got = append(got, o.IDs...)
 			}
-		})
-	}
+			slices.Sort(got)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("IDs in Redis (-want +got):\n%s", diff)
+			}
+			if len(tasks) > step.mostTasks || len(tasks) < min(step.events, 4) {
+				t.Errorf("%d events make %d tasks, want several, and %d at the most", step.events, len(tasks), step.mostTasks)
+			}
+			if _, err := inspector.DeleteAllPendingTasks(queue); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
 }
 
-func TestForeignTaskIsDropped(t *testing.T) {
+// A backlog waits in the database: however long it is, Redis holds a bounded part of it.
+func TestWindow(t *testing.T) {
+	onBothQueues(t, func(t *testing.T, newPlant func(map[string]translation) *plant) {
+		p := newPlant(nil)
+		p.receive("many", 1500)
+		for range 100 {
+			if _, err := p.relay.round(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		n, err := p.queue.waiting(t.Context(), models.DefaultQueue)
+		if err != nil || n < window || n > window+tasksPerBatch {
+			t.Errorf("%d tasks wait in Redis (%v), want about %d", n, err, window)
+		}
+	})
+}
+
+// What is not a task of ours is neither worked on nor marked as done.
+func TestForeignTask(t *testing.T) {
 	t.Parallel()
-	for _, text := range []string{"event:17", "event:17:x", "event:x:1", "event:17:1 event:18", "other:17:1"} {
-		if offers, err := parsePayload([]byte(text)); err == nil {
-			t.Errorf("%q is read as %v, want an error", text, offers)
+	p := newPlant(t, sqliteURL(t), "", nil)
+	for name, task := range map[string]*asynq.Task{
+		"type":    asynq.NewTask("mail", []byte(`{"Work":"pending_events"}`)),
+		"payload": asynq.NewTask(taskType, []byte("17")),
+	} {
+		if err := p.worker.process(t.Context(), task); err == nil {
+			t.Errorf("a task of a foreign %s is marked as done", name)
 		}
 	}
 }

@@ -4,22 +4,29 @@ import "example.com/identity-webhooks/models"
 
 // Screening is the result of a search for a person on lists of sanctions, politically exposed persons and adverse media.
 type Screening struct {
-	SubjectID string
-	Profile   models.Profile
-	CheckID   string
-	Status    models.CheckStatus // CheckClear, CheckHit, CheckError or CheckInReview
-	Reason    string             // what was searched, or found
-	HitCount  int
-	Hits      []models.Hit
-	CaseID    string // the case that the provider opened for it, if it says so
+	Person
+	CheckID  string
+	Status   models.CheckStatus // CheckClear, CheckHit, CheckError, CheckNotRun; CheckInReview for an unknown word
+	Reason   string             // what was searched for, or found
+	HitCount int
+	Hits     []models.Hit // with their Resolution, where they have one
+	CaseID   string       // the case that the provider opened for it
 }
 
-// screeningCompleted reacts to the result of a screening. A clear one lifts an earlier hold; a hit raises one.
-func screeningCompleted(s Screening) (models.Change, error) {
-	if s.Status == models.CheckHit {
+// screeningCompleted records the result of a screening. A clear result lifts an earlier hold. A hit puts the person on hold, and so do hits
+// with any other result. A clear result with hits contradicts itself: it does neither.
+func screeningCompleted(s Screening) models.Facts {
+	found := s.HitCount > 0 || len(s.Hits) > 0
+	if s.Status == models.CheckHit || found && s.Status != models.CheckClear {
 		return screeningHit(s)
 	}
-	return checkCompleted(s.SubjectID, s.Profile, models.Check{
-		Kind: models.ScreeningCheck, CheckID: s.CheckID, Status: s.Status, Reason: s.Reason,
-	})
+	check := models.Check{Kind: models.ScreeningCheck, CheckID: s.CheckID, Status: s.Status, Reason: s.Reason}
+	if found {
+		check.Status, check.HitCount = models.CheckInReview, s.HitCount
+	}
+	f := checkCompleted(s.Person, check)
+	if found {
+		f.Drift = append(f.Drift, "a clear screening counts hits")
+	}
+	return f
 }

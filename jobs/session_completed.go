@@ -1,36 +1,34 @@
 package jobs
 
-import "example.com/identity-webhooks/models"
+import (
+	"cmp"
 
-// Session is what a provider says about one run of a person through its verification.
+	"example.com/identity-webhooks/models"
+)
+
+// Session is one run of a person through a provider's verification.
 type Session struct {
-	SubjectID string
-	Profile   models.Profile
-	Verdict   models.Status // Verified, InReview or FailedAuto; InProgress where the session ends without a verdict
-	Reason    string
-	Checks    []models.Check
+	Person
+	Verdict models.Status    // how it ended; empty if it has no verdict
+	By      models.Authority // who decided; empty for an automatic result
+	Reason  string
+	Checks  []models.Check
 }
 
-// sessionCompleted reacts to the end of a session. "Completed" alone is not a pass: without a verdict it is only progress.
-func sessionCompleted(s Session) (models.Change, error) {
-	authority := models.Automatic
-	if s.Verdict == models.InProgress {
-		authority = models.Progress
+// sessionCompleted records how a session ended. A session that is only "completed" has not passed: without a verdict it is progress.
+func sessionCompleted(s Session) models.Facts {
+	switch s.Verdict {
+	case "":
+		return sessionProgressed(s, models.StatusInProgress)
+	case models.StatusFailed, models.StatusRejected:
+		return sessionFailed(s)
 	}
-	return sessionDecided(s, authority)
+	return s.decided(s.Verdict, cmp.Or(s.By, models.ByAutomatic))
 }
 
-// sessionDecided records a verdict on a session, by whatever authority.
-func sessionDecided(s Session, authority models.Authority) (models.Change, error) {
-	if s.SubjectID == "" {
-		return models.Change{}, missing("ID of the person or session")
-	}
-	return models.Change{
-		SubjectID: s.SubjectID,
-		Profile:   s.Profile,
-		Checks:    s.Checks,
-		Decisions: []models.Decision{{
-			Source: models.FromSession, Authority: authority, Status: s.Verdict, Reason: s.Reason,
-		}},
-	}, nil
+func (s Session) decided(status models.Status, by models.Authority) models.Facts {
+	f := s.facts()
+	f.Checks = s.Checks
+	f.Decisions = []models.Decision{{Source: models.FromSession, Authority: by, Status: status, Reason: s.Reason}}
+	return f
 }

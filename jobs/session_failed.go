@@ -2,8 +2,11 @@ package jobs
 
 import "example.com/identity-webhooks/models"
 
-// sessionFailed reacts to a session that did not pass: an automatic no, which a person may overrule.
-func sessionFailed(s Session) (models.Change, error) {
-	s.Verdict = models.FailedAuto
-	return sessionDecided(s, models.Automatic)
+// sessionFailed records a session that the person did not pass. If a reviewer decided, it is a rejection, which stands until the next
+// manual decision. Later automatic results may replace an automatic failure.
+func sessionFailed(s Session) models.Facts {
+	if s.By == models.ByManual {
+		return s.decided(models.StatusRejected, models.ByManual)
+	}
+	return s.decided(models.StatusFailed, models.ByAutomatic)
 }

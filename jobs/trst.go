@@ -6,20 +6,29 @@ import (
 	"example.com/identity-webhooks/models"
 )
 
-// trstEnrollment is what we read of enrollment.completed.
+// trstEvents lists the event types of TRST.
+func trstEvents(r *Registry) {
+	on(r, "trst/v1/enrollment.completed", trstEnrollmentCompleted)
+	ignore(r, "a test of the connection", "trst/v1/webhook.test")
+	ignore(r, "seen by a demonstration device", "trst/v1/demo.scan.success")
+}
+
+// trstEnrollment is the part of enrollment.completed that we read.
 //
 // https://docs.trstinc.ca/webhooks/events.html
 type trstEnrollment struct {
 	ProjectID string `json:"project_id"`
-	Data      struct {
-		SessionID string `json:"session_id"`
-		MemberID  string `json:"member_id"` // null in a global environment: then the session stands for the person
-	} `json:"data"`
+	SessionID string `json:"data.session_id"`
+	MemberID  string `json:"data.member_id"` // null in a global environment: then the session identifies the person
 }
 
-// trstEnrollmentCompleted keeps the palm as a passed check: it recognises a person, and decides nothing about them.
-func trstEnrollmentCompleted(_ models.Event, p trstEnrollment) (models.Change, error) {
-	return checkCompleted(cmp.Or(p.Data.MemberID, p.Data.SessionID), models.Profile{TenantID: p.ProjectID}, models.Check{
-		Kind: models.BiometricCheck, CheckID: p.Data.SessionID, Status: models.CheckPassed, Reason: "enrolled",
-	})
+// trstEnrollmentCompleted records a palm as a passed check. It decides nothing about the person.
+func trstEnrollmentCompleted(_ models.Event, p trstEnrollment) (models.Facts, error) {
+	person := Person{
+		ID:      cmp.Or(p.MemberID, p.SessionID),
+		Profile: profile(map[models.ProfileField]string{models.TenantID: p.ProjectID}),
+	}
+	return checkCompleted(person, models.Check{
+		Kind: models.BiometricCheck, CheckID: p.SessionID, Status: models.CheckPassed, Reason: "enrolled",
+	}), nil
 }

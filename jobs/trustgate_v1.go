@@ -1,11 +1,12 @@
 package jobs
 
 import (
-	"encoding/json"
 	"strings"
 
 	"example.com/identity-webhooks/models"
 )
+
+// The older generation of TrustGate's payloads.
 
 // trustgatePayloadV1 is the envelope of the older generation around the data of one event type.
 type trustgatePayloadV1[D any] struct {
@@ -19,36 +20,39 @@ type trustgateCreatedV1 struct {
 	Email       string `json:"email"`
 }
 
-func trustgateApplicantCreatedV1(_ models.Event, p trustgatePayloadV1[trustgateCreatedV1]) (models.Change, error) {
-	return applicantProgressed(p.Data.ApplicantID, models.Profile{
-		FirstName: p.Data.FirstName, LastName: p.Data.LastName, Email: p.Data.Email,
-	}, models.Pending, "created")
+func trustgateApplicantCreatedV1(_ models.Event, p trustgatePayloadV1[trustgateCreatedV1]) (models.Facts, error) {
+	return applicantProgressed(Person{ID: p.Data.ApplicantID, Profile: profile(map[models.ProfileField]string{
+		models.FirstName: p.Data.FirstName, models.LastName: p.Data.LastName, models.Email: p.Data.Email,
+	})}, models.StatusPending, "created"), nil
 }
 
 type trustgateUpdatedV1 struct {
 	ApplicantID string `json:"applicant_id"`
-	Changes     map[string]struct {
-		Current json.RawMessage `json:"current"`
+	Changes     struct {
+		FirstName trustgateChangeV1 `json:"first_name"`
+		LastName  trustgateChangeV1 `json:"last_name"`
+		Email     trustgateChangeV1 `json:"email"`
 	} `json:"changes"`
 }
 
-// text is the new value of a field, if it changed to a text.
-func (u trustgateUpdatedV1) text(field string) string {
-	var s string
-	if json.Unmarshal(u.Changes[field].Current, &s) != nil {
-		return "" // not changed, or to something we do not keep
-	}
-	return s
+type trustgateChangeV1 struct {
+	Current *string `json:"current"` // nil if the field did not change; null clears it
 }
 
-// trustgateApplicantUpdatedV1 takes those of the changed fields that we keep.
-func trustgateApplicantUpdatedV1(_ models.Event, p trustgatePayloadV1[trustgateUpdatedV1]) (models.Change, error) {
+// trustgateApplicantUpdatedV1 records the changed fields, as far as we keep them.
+func trustgateApplicantUpdatedV1(_ models.Event, p trustgatePayloadV1[trustgateUpdatedV1]) (models.Facts, error) {
 	if p.Data.ApplicantID == "" {
-		return models.Change{}, missing("applicant_id")
+		return models.Facts{}, missing("ID of the person")
 	}
-	return models.Change{SubjectID: p.Data.ApplicantID, Profile: models.Profile{
-		FirstName: p.Data.text("first_name"), LastName: p.Data.text("last_name"), Email: p.Data.text("email"),
-	}}, nil
+	person := Person{ID: p.Data.ApplicantID, Profile: models.Profile{}}
+	for field, change := range map[models.ProfileField]trustgateChangeV1{
+		models.FirstName: p.Data.Changes.FirstName, models.LastName: p.Data.Changes.LastName, models.Email: p.Data.Changes.Email,
+	} {
+		if change.Current != nil {
+			person.Profile[field] = *change.Current
+		}
+	}
+	return person.facts(), nil
 }
 
 type trustgateVerdictV1 struct {
@@ -61,37 +65,32 @@ type trustgateVerdictV1 struct {
 }
 
 func (v trustgateVerdictV1) review(verdict models.Status, reason string) Review {
-	return Review{
-		SubjectID: v.ApplicantID, Profile: models.Profile{RiskScore: v.RiskScore}, Verdict: verdict, Authority: models.Automatic, Reason: reason,
+	r := Review{Person: Person{ID: v.ApplicantID}, Verdict: verdict, By: models.ByAutomatic, Reason: reason}
+	if v.RiskScore != nil {
+		r.Profile = models.Profile{models.RiskScore: v.RiskScore}
 	}
+	return r
 }
 
-func trustgateApplicantVerifiedV1(_ models.Event, p trustgatePayloadV1[trustgateVerdictV1]) (models.Change, error) {
-	return applicantReviewed(p.Data.review(models.Verified, strings.TrimSpace("verified "+p.Data.Level)))
+func trustgateApplicantVerifiedV1(_ models.Event, p trustgatePayloadV1[trustgateVerdictV1]) (models.Facts, error) {
+	return applicantReviewed(p.Data.review(models.StatusVerified, strings.TrimSpace("verified "+p.Data.Level))), nil
 }
 
-func trustgateApplicantRejectedV1(_ models.Event, p trustgatePayloadV1[trustgateVerdictV1]) (models.Change, error) {
-	return applicantReviewed(p.Data.review(models.Rejected, p.Data.RejectionReason))
+func trustgateApplicantRejectedV1(_ models.Event, p trustgatePayloadV1[trustgateVerdictV1]) (models.Facts, error) {
+	return applicantReviewed(p.Data.review(models.StatusRejected, p.Data.RejectionReason)), nil
 }
 
-func trustgateApplicantPendingReviewV1(_ models.Event, p trustgatePayloadV1[trustgateVerdictV1]) (models.Change, error) {
-	c, err := applicantReviewed(p.Data.review(models.InReview, strings.Join(p.Data.ReviewReasons, ", ")))
-	c.Cases = named(p.Data.CaseID)
-	return c, err
+func trustgateApplicantPendingReviewV1(_ models.Event, p trustgatePayloadV1[trustgateVerdictV1]) (models.Facts, error) {
+	f := applicantReviewed(p.Data.review(models.StatusInReview, joined(p.Data.ReviewReasons...)))
+	f.Case = linkCase(p.Data.CaseID)
+	return f, nil
 }
 
-// trustgateCheckV1 is what we read of document.* and biometric.* events. Of the personal data in them we keep nothing.
+// trustgateCheckV1 is the part of document.* and biometric.* events that we read. We keep none of their personal data.
 type trustgateCheckV1 struct {
-	ApplicantID        string `json:"applicant_id"`
-	DocumentID         string `json:"document_id"`
-	DocumentType       string `json:"document_type"`
-	VerificationStatus string `json:"verification_status"`
-	FaceMatch          struct {
-		Status string `json:"status"`
-	} `json:"face_match"`
-	Liveness struct {
-		Status string `json:"status"`
-	} `json:"liveness"`
+	ApplicantID      string              `json:"applicant_id"`
+	DocumentID       string              `json:"document_id"`
+	DocumentType     string              `json:"document_type"`
 	RejectionReasons []trustgateReasonV1 `json:"rejection_reasons"`
 	FailureReasons   []trustgateReasonV1 `json:"failure_reasons"`
 }
@@ -100,92 +99,100 @@ type trustgateReasonV1 struct {
 	Code string `json:"code"`
 }
 
-func (k trustgateCheckV1) result(kind string, status models.CheckStatus, reason string) (models.Change, error) {
-	for _, r := range append(k.RejectionReasons, k.FailureReasons...) {
-		reason = strings.TrimPrefix(reason+", "+r.Code, ", ")
+func (c trustgateCheckV1) completed(kind string, status models.CheckStatus, reason string) (models.Facts, error) {
+	reasons := []string{reason}
+	for _, r := range append(c.RejectionReasons, c.FailureReasons...) {
+		reasons = append(reasons, r.Code)
 	}
-	return checkCompleted(k.ApplicantID, models.Profile{}, models.Check{Kind: kind, CheckID: k.DocumentID, Status: status, Reason: reason})
+	return checkCompleted(Person{ID: c.ApplicantID}, models.Check{
+		Kind: kind, CheckID: c.DocumentID, Status: status, Reason: joined(reasons...),
+	}), nil
 }
 
-func trustgateDocumentUploadedV1(_ models.Event, p trustgatePayloadV1[trustgateCheckV1]) (models.Change, error) {
-	c, err := applicantProgressed(p.Data.ApplicantID, models.Profile{}, models.InProgress, "document uploaded")
-	c.Checks = []models.Check{{Kind: models.DocumentCheck, CheckID: p.Data.DocumentID, Status: models.CheckPending, Reason: p.Data.DocumentType}}
-	return c, err
+func trustgateDocumentUploadedV1(_ models.Event, p trustgatePayloadV1[trustgateCheckV1]) (models.Facts, error) {
+	return applicantProgressed(Person{ID: p.Data.ApplicantID}, models.StatusInProgress, "document uploaded", models.Check{
+		Kind: models.DocumentCheck, CheckID: p.Data.DocumentID, Status: models.CheckPending, Reason: p.Data.DocumentType,
+	}), nil
 }
 
-func trustgateDocumentVerifiedV1(_ models.Event, p trustgatePayloadV1[trustgateCheckV1]) (models.Change, error) {
-	var n notes
-	n.word("data.verification_status", p.Data.VerificationStatus, "verified")
-	status := models.CheckInReview
-	if p.Data.VerificationStatus == "verified" {
-		status = models.CheckPassed
-	}
-	return n.on(p.Data.result(models.DocumentCheck, status, p.Data.DocumentType))
+type trustgateDocumentV1 struct {
+	trustgateCheckV1
+	Status string `json:"verification_status" oneof:"verified"`
 }
 
-func trustgateDocumentRejectedV1(_ models.Event, p trustgatePayloadV1[trustgateCheckV1]) (models.Change, error) {
-	return p.Data.result(models.DocumentCheck, models.CheckFailed, "")
+func trustgateDocumentVerifiedV1(_ models.Event, p trustgatePayloadV1[trustgateDocumentV1]) (models.Facts, error) {
+	return p.Data.completed(models.DocumentCheck, checkStatus(p.Data.Status == "verified", false), p.Data.DocumentType)
 }
 
-func trustgateBiometricCapturedV1(_ models.Event, p trustgatePayloadV1[trustgateCheckV1]) (models.Change, error) {
-	c, err := applicantProgressed(p.Data.ApplicantID, models.Profile{}, models.InProgress, "biometric captured")
-	c.Checks = []models.Check{{Kind: models.BiometricCheck, Status: models.CheckPending}}
-	return c, err
+func trustgateDocumentRejectedV1(_ models.Event, p trustgatePayloadV1[trustgateCheckV1]) (models.Facts, error) {
+	return p.Data.completed(models.DocumentCheck, models.CheckFailed, "")
 }
 
-// trustgateBiometricVerifiedV1 passes only a face that matches and lives, whatever the event's name says.
-func trustgateBiometricVerifiedV1(_ models.Event, p trustgatePayloadV1[trustgateCheckV1]) (models.Change, error) {
-	var n notes
-	n.word("data.face_match.status", p.Data.FaceMatch.Status, "match")
-	n.word("data.liveness.status", p.Data.Liveness.Status, "live")
-	status := models.CheckPassed
-	if len(n) > 0 {
-		status = models.CheckInReview
-	}
-	return n.on(p.Data.result(models.BiometricCheck, status, ""))
+func trustgateBiometricCapturedV1(_ models.Event, p trustgatePayloadV1[trustgateCheckV1]) (models.Facts, error) {
+	return applicantProgressed(Person{ID: p.Data.ApplicantID}, models.StatusInProgress, "biometric captured", models.Check{
+		Kind: models.BiometricCheck, Status: models.CheckPending,
+	}), nil
 }
 
-func trustgateBiometricFailedV1(_ models.Event, p trustgatePayloadV1[trustgateCheckV1]) (models.Change, error) {
-	return p.Data.result(models.BiometricCheck, models.CheckFailed, "")
+type trustgateBiometricV1 struct {
+	trustgateCheckV1
+	FaceMatch string `json:"face_match.status" oneof:"match"`
+	Liveness  string `json:"liveness.status" oneof:"live"`
+}
+
+// trustgateBiometricVerifiedV1 passes only a face that matches and is live, whatever the event's name says.
+func trustgateBiometricVerifiedV1(_ models.Event, p trustgatePayloadV1[trustgateBiometricV1]) (models.Facts, error) {
+	return p.Data.completed(models.BiometricCheck, checkStatus(p.Data.FaceMatch == "match" && p.Data.Liveness == "live", false), "")
+}
+
+func trustgateBiometricFailedV1(_ models.Event, p trustgatePayloadV1[trustgateCheckV1]) (models.Facts, error) {
+	return p.Data.completed(models.BiometricCheck, models.CheckFailed, "")
 }
 
 type trustgateCompanyV1 struct {
-	CompanyID          string  `json:"company_id"`
-	LegalName          string  `json:"legal_name"`
-	RegistrationNumber string  `json:"registration_number"`
-	Country            string  `json:"incorporation_country"`
-	VerificationStatus string  `json:"verification_status"`
-	RegistryMatch      bool    `json:"registry_match"`
-	OwnerCount         int     `json:"ubo_count"`
-	OwnersVerified     int     `json:"ubos_verified"`
-	OwnerID            string  `json:"ubo_id"`
-	Name               string  `json:"name"`
-	Percentage         float64 `json:"ownership_percentage"`
+	CompanyID          string `json:"company_id"`
+	LegalName          string `json:"legal_name"`
+	RegistrationNumber string `json:"registration_number"`
+	Country            string `json:"incorporation_country"`
 }
 
-func trustgateCompanyCreatedV1(_ models.Event, p trustgatePayloadV1[trustgateCompanyV1]) (models.Change, error) {
-	return companyUpdated(models.CompanyChange{CompanyID: p.Data.CompanyID, Registered: &models.Registration{
+func trustgateCompanyCreatedV1(_ models.Event, p trustgatePayloadV1[trustgateCompanyV1]) (models.Facts, error) {
+	return companyUpdated(models.CompanyFacts{CompanyID: p.Data.CompanyID, Registered: &models.Registration{
 		LegalName: p.Data.LegalName, RegistrationNumber: p.Data.RegistrationNumber, Country: p.Data.Country,
-	}})
+	}}), nil
 }
 
-func trustgateCompanyVerifiedV1(_ models.Event, p trustgatePayloadV1[trustgateCompanyV1]) (models.Change, error) {
-	var n notes
-	n.word("data.verification_status", p.Data.VerificationStatus, "verified", "rejected", "failed", "review", "pending")
+type trustgateCompanyResultV1 struct {
+	CompanyID      string `json:"company_id"`
+	Status         string `json:"verification_status" oneof:"verified rejected failed review pending"`
+	RegistryMatch  bool   `json:"registry_match"`
+	OwnerCount     int    `json:"ubo_count"`
+	OwnersVerified int    `json:"ubos_verified"`
+}
+
+func trustgateCompanyVerifiedV1(_ models.Event, p trustgatePayloadV1[trustgateCompanyResultV1]) (models.Facts, error) {
 	v := models.CompanyVerification{
-		Status: models.InReview, RegistryMatch: p.Data.RegistryMatch, OwnerCount: p.Data.OwnerCount, OwnersVerified: p.Data.OwnersVerified,
+		Status: models.StatusInReview, RegistryMatch: p.Data.RegistryMatch, OwnerCount: p.Data.OwnerCount, OwnersVerified: p.Data.OwnersVerified,
 	}
-	switch p.Data.VerificationStatus {
+	switch p.Data.Status {
 	case "verified":
-		v.Status = models.Verified
+		v.Status = models.StatusVerified
 	case "rejected", "failed":
-		v.Status = models.FailedAuto
+		v.Status = models.StatusFailed
 	}
-	return n.on(companyUpdated(models.CompanyChange{CompanyID: p.Data.CompanyID, Verified: &v}))
+	return companyUpdated(models.CompanyFacts{CompanyID: p.Data.CompanyID, Verified: &v}), nil
 }
 
-func trustgateOwnerAddedV1(_ models.Event, p trustgatePayloadV1[trustgateCompanyV1]) (models.Change, error) {
-	return companyUpdated(models.CompanyChange{CompanyID: p.Data.CompanyID, Owner: &models.BeneficialOwner{
-		OwnerID: p.Data.OwnerID, Name: p.Data.Name, Percentage: p.Data.Percentage, Status: p.Data.VerificationStatus,
-	}})
+type trustgateOwnerV1 struct {
+	CompanyID  string  `json:"company_id"`
+	OwnerID    string  `json:"ubo_id"`
+	Name       string  `json:"name"`
+	Percentage float64 `json:"ownership_percentage"`
+	Status     string  `json:"verification_status" oneof:"*"`
+}
+
+func trustgateOwnerAddedV1(_ models.Event, p trustgatePayloadV1[trustgateOwnerV1]) (models.Facts, error) {
+	return companyUpdated(models.CompanyFacts{CompanyID: p.Data.CompanyID, Owner: &models.BeneficialOwner{
+		OwnerID: p.Data.OwnerID, Name: p.Data.Name, Percentage: p.Data.Percentage, Status: p.Data.Status,
+	}}), nil
 }

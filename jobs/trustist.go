@@ -6,132 +6,97 @@ import (
 	"example.com/identity-webhooks/models"
 )
 
-// trustistSessionV1 is what we read of onboard.session.* in the older form.
+// trustistEvents lists the event types of Trustist.
+func trustistEvents(r *Registry) {
+	on(r, "trustist/v1/onboard.session.completed", trustistSessionCompletedV1)
+	on(r, "trustist/v1/onboard.session.failed", trustistSessionFailedV1)
+	on(r, "trustist/v2/onboard.session.completed", trustistSessionCompleted)
+	on(r, "trustist/v2/onboard.session.failed", trustistSessionFailed)
+	ignore(r, "about payments, not identity", "trustist/payment/*", "trustist/partner/*")
+}
+
+// trustistSessionV1 is the part of onboard.session.* that we read, in the older form.
 //
 // https://api.trustistecommerce.com/docs/webhooks
 type trustistSessionV1 struct {
-	Data struct {
-		CustomerID string `json:"customerId"`
-		Customer   struct {
-			FirstName string `json:"firstName"`
-			LastName  string `json:"lastName"`
-			Email     string `json:"emailAddress"`
-		} `json:"customer"`
-		Progress struct {
-			Identity *trustistStepV1 `json:"identity"`
-			AIS      *trustistStepV1 `json:"ais"`
-		} `json:"progress"`
-	} `json:"data"`
+	CustomerID string `json:"data.customerId"`
+	Status     string `json:"data.status" oneof:"completed failed"`
+	Customer   struct {
+		FirstName string `json:"firstName"`
+		LastName  string `json:"lastName"`
+		Email     string `json:"emailAddress"`
+	} `json:"data.customer"`
+	Progress struct {
+		Identity trustistStepV1  `json:"identity"`
+		AIS      *trustistStepV1 `json:"ais"` // only if the session has a bank step
+	} `json:"data.progress"`
 }
 
 type trustistStepV1 struct {
-	Status string `json:"status"`
+	Status string `json:"status" oneof:"passed failed"`
 	Reason string `json:"reason"`
 }
 
-func (s *trustistStepV1) passed() bool { return s != nil && s.Status == "passed" }
-
 func (p trustistSessionV1) session() Session {
-	return Session{
-		SubjectID: p.Data.CustomerID,
-		Profile: models.Profile{
-			FirstName: p.Data.Customer.FirstName, LastName: p.Data.Customer.LastName, Email: p.Data.Customer.Email,
-		},
-		Checks: trustistChecks(p.Data.Progress.Identity.check(), p.Data.Progress.AIS.check()),
+	customer, steps := p.Customer, p.Progress
+	s := Session{
+		Person: Person{ID: p.CustomerID, Profile: profile(map[models.ProfileField]string{
+			models.FirstName: customer.FirstName, models.LastName: customer.LastName, models.Email: customer.Email,
+		})},
+		Reason: steps.Identity.Reason,
 	}
-}
-
-// trustistSessionCompletedV1 passes only who passed the identity step, and the bank step where there was one.
-func trustistSessionCompletedV1(_ models.Event, p trustistSessionV1) (models.Change, error) {
-	var n notes
-	s, steps := p.session(), p.Data.Progress
-	steps.Identity.note(&n, "data.progress.identity.status")
+	if steps.Identity.Status != "" {
+		s.Checks = append(s.Checks, steps.Identity.check(models.IdentityCheck))
+	}
 	if steps.AIS != nil {
-		steps.AIS.note(&n, "data.progress.ais.status")
+		s.Checks = append(s.Checks, steps.AIS.check(models.AISCheck))
+		s.Reason = cmp.Or(s.Reason, steps.AIS.Reason)
 	}
-	s.Verdict, s.Reason = models.InReview, "completed without passing each step"
-	if steps.Identity.passed() && (steps.AIS == nil || steps.AIS.passed()) {
-		s.Verdict, s.Reason = models.Verified, "identity passed"
-	}
-	return n.on(sessionCompleted(s))
+	return s
 }
 
-func trustistSessionFailedV1(_ models.Event, p trustistSessionV1) (models.Change, error) {
-	s := p.session()
-	for _, step := range []*trustistStepV1{p.Data.Progress.Identity, p.Data.Progress.AIS} {
-		if step != nil {
-			s.Reason = cmp.Or(s.Reason, step.Reason)
-		}
-	}
-	return sessionFailed(s)
+func (s trustistStepV1) check(kind string) models.Check {
+	return models.Check{Kind: kind, Status: checkStatus(s.Status == "passed", s.Status == "failed"), Reason: s.Reason}
 }
 
-func (s *trustistStepV1) note(n *notes, field string) {
-	status := ""
-	if s != nil {
-		status = s.Status
+// trustistSessionCompletedV1 verifies only a person who passed the identity step, and the bank step if there was one.
+func trustistSessionCompletedV1(_ models.Event, p trustistSessionV1) (models.Facts, error) {
+	s, steps := p.session(), p.Progress
+	s.Verdict, s.Reason = models.StatusInReview, "completed without passing each step"
+	if steps.Identity.Status == "passed" && (steps.AIS == nil || steps.AIS.Status == "passed") && p.Status != "failed" {
+		s.Verdict, s.Reason = models.StatusVerified, "identity passed"
 	}
-	n.word(field, status, "passed", "failed")
+	return sessionCompleted(s), nil
 }
 
-func (s *trustistStepV1) check() *models.Check {
-	if s == nil {
-		return nil
-	}
-	c := models.Check{Status: models.CheckInReview, Reason: s.Reason}
-	switch s.Status {
-	case "passed":
-		c.Status = models.CheckPassed
-	case "failed":
-		c.Status = models.CheckFailed
-	}
-	return &c
+func trustistSessionFailedV1(_ models.Event, p trustistSessionV1) (models.Facts, error) {
+	return sessionFailed(p.session()), nil
 }
 
-// trustistSession is what we read of onboard.session.completed in the newer form. It names no customer: the session stands
-// for the person.
+// trustistSession is the part of onboard.session.* that we read, in the newer form. It names no customer: the session's ID identifies the
+// person.
 type trustistSession struct {
-	Session struct {
-		ID       string `json:"Id"`
-		Progress struct {
-			Identity *trustistStep `json:"Identity"`
-			AIS      *trustistStep `json:"Ais"`
-		} `json:"Progress"`
-	} `json:"Session"`
+	ID       string `json:"Session.Id"`
+	Progress struct {
+		Identity *trustistStep `json:"Identity"`
+		AIS      *trustistStep `json:"Ais"`
+	} `json:"Session.Progress"`
 }
 
 type trustistStep struct {
 	Completed bool  `json:"Completed"`
-	Confirmed *bool `json:"Confirmed"` // null while nobody has said so
+	Confirmed *bool `json:"Confirmed"` // null while it is not known
 }
 
-// trustistSessionCompleted passes only who is confirmed: this form has no event for a failure, so "completed" says little.
-func trustistSessionCompleted(_ models.Event, p trustistSession) (models.Change, error) {
-	var n notes
-	steps := p.Session.Progress
-	if steps.Identity == nil {
-		n.word("Session.Progress.Identity", "")
+func (p trustistSession) session() Session {
+	s := Session{Person: Person{ID: p.ID}}
+	if step := p.Progress.Identity; step != nil {
+		s.Checks = append(s.Checks, step.check(models.IdentityCheck))
 	}
-	s := Session{
-		SubjectID: p.Session.ID,
-		Verdict:   models.InReview,
-		Reason:    "identity not confirmed",
-		Checks:    trustistChecks(steps.Identity.check(), steps.AIS.check()),
+	if step := p.Progress.AIS; step != nil {
+		s.Checks = append(s.Checks, step.check(models.AISCheck))
 	}
-	switch {
-	case !steps.Identity.confirmed():
-	case steps.AIS.denied():
-		s.Reason = "bank account not confirmed"
-	default:
-		s.Verdict, s.Reason = models.Verified, "identity confirmed"
-	}
-	return n.on(sessionCompleted(s))
-}
-
-// trustistSessionFailed is for an event that the newer form's list does not name. Should it come, it is no pass.
-func trustistSessionFailed(_ models.Event, p trustistSession) (models.Change, error) {
-	steps := p.Session.Progress
-	return sessionFailed(Session{SubjectID: p.Session.ID, Checks: trustistChecks(steps.Identity.check(), steps.AIS.check())})
+	return s
 }
 
 func (s *trustistStep) confirmed() bool {
@@ -140,29 +105,33 @@ func (s *trustistStep) confirmed() bool {
 
 func (s *trustistStep) denied() bool { return s != nil && s.Confirmed != nil && !*s.Confirmed }
 
-func (s *trustistStep) check() *models.Check {
-	switch {
-	case s == nil:
-		return nil
-	case s.confirmed():
-		return &models.Check{Status: models.CheckPassed}
-	case s.denied():
-		return &models.Check{Status: models.CheckFailed}
-	case s.Completed:
-		return &models.Check{Status: models.CheckInReview}
+func (s *trustistStep) check(kind string) models.Check {
+	if !s.Completed && !s.denied() {
+		return models.Check{Kind: kind, Status: models.CheckPending}
 	}
-	return &models.Check{Status: models.CheckPending}
+	return models.Check{Kind: kind, Status: checkStatus(s.confirmed(), s.denied())}
 }
 
-// trustistChecks names the steps that there are.
-func trustistChecks(identity, ais *models.Check) (checks []models.Check) {
-	if identity != nil {
-		identity.Kind = models.IdentityCheck
-		checks = append(checks, *identity)
+// trustistSessionCompleted verifies only a person whose identity is confirmed: this form has no event for a failure, so "completed" says
+// little.
+func trustistSessionCompleted(_ models.Event, p trustistSession) (models.Facts, error) {
+	s, steps := p.session(), p.Progress
+	switch {
+	case !steps.Identity.confirmed():
+		s.Verdict, s.Reason = models.StatusInReview, "identity not confirmed"
+	case steps.AIS.denied():
+		s.Verdict, s.Reason = models.StatusInReview, "bank account not confirmed"
+	default:
+		s.Verdict, s.Reason = models.StatusVerified, "identity confirmed"
 	}
-	if ais != nil {
-		ais.Kind = models.AISCheck
-		checks = append(checks, *ais)
+	f := sessionCompleted(s)
+	if steps.Identity == nil {
+		f.Drift = append(f.Drift, "Session.Progress.Identity is missing")
 	}
-	return checks
+	return f, nil
+}
+
+// trustistSessionFailed is for an event that the documentation of the newer form does not list. If it is sent, it is a failure.
+func trustistSessionFailed(_ models.Event, p trustistSession) (models.Facts, error) {
+	return sessionFailed(p.session()), nil
 }

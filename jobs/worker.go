@@ -1,13 +1,18 @@
-// Package jobs is the background work: the relay from the inbox to asynq, the worker, one file per provider that turns its
-// payloads into facts, and one file per reaction. It is the only importer of asynq and Redis.
+// Package jobs does the background work. It has the relay from the database to asynq, the worker, one file per provider that turns its
+// payloads into facts, one file per kind of event that defines what it means for our records, and the follow-ups. It is the only package
+// that imports asynq and Redis.
+//
+// If you fork this project, start in follow_ups.go.
 package jobs
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -17,150 +22,300 @@ import (
 )
 
 const (
-	// recordTimeout is how long an attempt waits for the database to take its outcome.
+	// recordTimeout is how long an attempt may take to record its outcome in the database.
 	recordTimeout = 5 * time.Second
 	// shutdownTimeout is longer than an attempt should take, so that a shutdown finishes what is in flight.
 	shutdownTimeout = 8 * time.Second
-	// taskCheck is how often asynq looks into an empty queue, and so the latency when idle: 10 ms cost 3 % of a core.
+	// taskCheck is how often asynq polls an empty queue of events. It is the latency of an event when idle; 10 ms cost 3 % of a core.
 	taskCheck = 10 * time.Millisecond
-	// concurrency is how many tasks a worker has in hand, and maxInHand how many of their events: so many that those which wait for a
-	// commit fill it, and so few that none waits for long.
-	concurrency = 32
-	maxInHand   = 128
+	// followUpCheck is the same for the queues of follow-ups.
+	followUpCheck = 100 * time.Millisecond
+	// eventTasks is how many tasks of events run at once, and followUpTasks the same for each follow-up.
+	eventTasks    = 16
+	followUpTasks = 4
+	// followUpTimeout is how long a follow-up may take. It is shorter than its claim.
+	followUpTimeout = 10 * time.Second
 )
 
-// Worker takes tasks from the queue and works on their events.
-type Worker struct {
-	store    *models.Store
-	registry *Registry
-	drift    *Drift
-	sandbox  bool // apply sandbox events
-	server   *asynq.Server
-	log      *slog.Logger
-	now      func() time.Time
-	unknown  sync.Map // types that were logged as unknown
-	patience patience
-	inHand   chan struct{} // one for each event
+// WorkerConfig is what a Worker needs. All fields are required.
+type WorkerConfig struct {
+	Store    *models.Store
+	Queue    *Queue
+	Registry *Registry
+	Drift    *Drift
+	Clients  Clients
+	// ApplySandbox reports whether the events of a provider's sandbox are applied like others. Otherwise they are only recorded.
+	ApplySandbox func(provider string) bool
+	Wake         func() // wakes the relay, for new follow-ups
+	Log          *slog.Logger
 }
 
-// NewWorker returns a worker that is idle until Run. With sandbox, events of a provider's sandbox are applied like others;
-// without, they are only recorded.
-func NewWorker(store *models.Store, q *Queue, r *Registry, d *Drift, sandbox bool, log *slog.Logger) *Worker {
-	w := &Worker{store: store, registry: r, drift: d, sandbox: sandbox, log: log, now: time.Now, inHand: make(chan struct{}, maxInHand)}
-	w.server = asynq.NewServerFromRedisClient(q.worker, asynq.Config{
-		Concurrency:              concurrency,
-		Queues:                   map[string]int{models.CriticalQueue: 6, models.DefaultQueue: 4},
-		TaskCheckInterval:        taskCheck,
-		DelayedTaskCheckInterval: time.Minute, // we schedule nothing in asynq
-		ShutdownTimeout:          shutdownTimeout,
-		Logger:                   asynqLog{log},
-		LogLevel:                 asynq.WarnLevel,
-	})
+// Worker processes the events and follow-ups of the tasks in the queue.
+type Worker struct {
+	WorkerConfig
+	followUps []FollowUp
+	byName    map[string]FollowUp
+	servers   []*asynq.Server
+	unknown   sync.Map // event types that have been logged as unknown
+	now       func() time.Time
+}
+
+// NewWorker returns a worker that is idle until Run.
+func NewWorker(c WorkerConfig) *Worker {
+	w := &Worker{WorkerConfig: c, followUps: followUps(c.Clients), now: time.Now}
+	w.byName = byName(w.followUps)
+	w.serve(map[string]int{c.Queue.name(models.CriticalQueue): 6, c.Queue.name(models.DefaultQueue): 4}, eventTasks, taskCheck)
+	for _, f := range w.followUps {
+		w.serve(map[string]int{c.Queue.name(followUpQueue(f.Name)): 1}, followUpTasks, followUpCheck)
+	}
 	return w
 }
 
-// Run works until ctx is done and what was begun is finished, or until the shutdown takes too long: then the rest is due
-// again in the inbox.
+// serve adds an asynq server for some queues with their priorities.
+func (w *Worker) serve(queues map[string]int, tasks int, check time.Duration) {
+	w.servers = append(w.servers, asynq.NewServerFromRedisClient(w.Queue.worker, asynq.Config{
+		Concurrency:              tasks,
+		Queues:                   queues,
+		TaskCheckInterval:        check,
+		DelayedTaskCheckInterval: time.Minute, // we schedule nothing in asynq
+		ShutdownTimeout:          shutdownTimeout,
+		Logger:                   newAsynqLog(w.Log),
+		LogLevel:                 asynq.WarnLevel,
+	}))
+}
+
+// Run processes tasks until ctx is done, and then finishes those that have begun. If that takes too long, it returns an error, and the rest
+// is due again in the database.
 func (w *Worker) Run(ctx context.Context) error {
-	if err := w.server.Start(asynq.HandlerFunc(w.process)); err != nil {
-		return fmt.Errorf("start worker: %w", err)
+	for _, s := range w.servers {
+		if err := s.Start(asynq.HandlerFunc(w.process)); err != nil {
+			return fmt.Errorf("start worker: %w", err)
+		}
 	}
 	<-ctx.Done()
-	w.server.Stop()
-	done := make(chan struct{})
-	go func() { // bounded: with a Redis that hangs, asynq's Shutdown takes many of its timeouts
-		w.server.Shutdown()
-		close(done)
+	var stopping sync.WaitGroup
+	for _, s := range w.servers {
+		s.Stop()
+		stopping.Go(s.Shutdown)
+	}
+	stopped := make(chan struct{})
+	go func() { // bounded: if Redis hangs, asynq's Shutdown waits for many timeouts
+		stopping.Wait()
+		close(stopped)
 	}()
 	select {
-	case <-done:
+	case <-stopped:
 		return nil
 	case <-time.After(shutdownTimeout + 2*time.Second):
-		return errors.New("stop worker: it did not stop in time; what it was doing is due again in the inbox")
+		return errors.New("stop worker: it did not stop in time; unfinished rows are due again in the database")
 	}
 }
 
-// process works on one task, whose events are at work side by side. It returns nil whatever happens: the rows have the only
-// say about retries.
+// process handles one task. It returns an error only for a task that is not ours, which must not be marked as done. The outcome of our own
+// tasks is recorded in their rows.
 func (w *Worker) process(ctx context.Context, t *asynq.Task) error {
-	offers, err := parsePayload(t.Payload())
+	var o models.Offer
+	err := json.Unmarshal(t.Payload(), &o)
+	if err != nil || t.Type() != taskType {
+		w.Log.Error("task of another program in our queue: set QUEUE_PREFIX to a name of your own", "task_type", t.Type())
+		return fmt.Errorf("task type %q is not ours", t.Type())
+	}
+	if o.Work == models.FollowUpWork {
+		var ups []models.FollowUp
+		ups, err = w.Store.ClaimFollowUps(ctx, o, w.now())
+		inParallel(ups, func(f models.FollowUp) { w.attemptFollowUp(ctx, f) })
+	} else {
+		var events []models.Event
+		events, err = w.Store.ClaimEvents(ctx, o, w.now())
+		inParallel(events, func(e models.Event) { w.attemptEvent(ctx, e) })
+	}
 	if err != nil {
-		w.log.Error("task dropped", "err", err)
-		return nil
+		w.Log.Warn("claim failed; the rows are due again soon", "err", err)
 	}
-	var events sync.WaitGroup
-	for _, o := range offers {
-		events.Go(func() { w.take(ctx, o) })
-	}
-	events.Wait()
 	return nil
 }
 
-// take claims the event of an offer and works on it.
-func (w *Worker) take(ctx context.Context, o models.Offer) {
-	select {
-	case w.inHand <- struct{}{}:
-		defer func() { <-w.inHand }()
-	case <-ctx.Done():
-		return // it is due again soon
+// inParallel calls do for all items in parallel, and waits for them.
+func inParallel[T any](items []T, do func(T)) {
+	var all sync.WaitGroup
+	for _, item := range items {
+		all.Go(func() { do(item) })
 	}
-	e, err := w.store.ClaimEvent(ctx, o, w.now())
-	switch {
-	case err == nil:
-		w.attempt(ctx, e)
-	case !errors.Is(err, models.ErrNotFound): // that one is done, or offered anew
-		w.log.Warn("event not claimed; it is due again soon", "event_id", o.ID, "err", err)
-	}
+	all.Wait()
 }
 
-// attempt works on a claimed event and records how it went.
-func (w *Worker) attempt(ctx context.Context, e models.Event) {
+// attemptEvent processes a claimed event and records the outcome.
+func (w *Worker) attemptEvent(ctx context.Context, e models.Event) {
 	started := time.Now()
-	log := w.log.With("event_id", e.ID, "provider", e.Provider, "external_id", e.ExternalID, "type", e.Type, "attempt", e.Attempts)
-	change, known, err := w.translate(e)
-	if err == nil && !known {
-		if _, again := w.unknown.LoadOrStore(e.Provider+"/"+e.Generation+"/"+e.Type, true); !again {
-			log.Warn("unknown event type; such events are recorded and ignored", "generation", e.Generation)
-		}
-	}
-	if err == nil {
-		w.drift.observe(e, change.Drift)
-	}
-	if change.Sandbox && !w.sandbox {
-		change = models.Change{Outcome: models.Sandbox}
-	}
+	log := w.Log.With("event_id", e.ID, "provider", e.Provider, "external_id", e.ExternalID, "type", e.Type, "attempt", e.Attempts)
+	facts, err := w.translate(e)
 	// The outcome is recorded even if the task was cancelled meanwhile.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
 	var outcome models.Outcome
+	var caused []models.FollowUp
 	if err == nil {
-		outcome, err = w.store.ApplyEvent(ctx, e, change, models.At(w.now()))
+		outcome, err = w.Store.ApplyEvent(ctx, e, facts, func(c models.Change) []models.FollowUp {
+			ups := w.causedBy(c)
+			caused = append(caused, ups...)
+			return ups
+		}, models.At(w.now()))
 	}
 	switch {
 	case err == nil:
 		log.Info("event processed", "status", string(models.Processed), "outcome", string(outcome), "ms", time.Since(started).Milliseconds())
-	case errors.Is(err, models.ErrNotFound):
-		log.Warn("event taken over by a later attempt")
+		for _, up := range caused {
+			if up.Result == models.FollowUpLogged {
+				log.Info("follow-up logged", "name", up.Name, "note", up.Note)
+			}
+		}
+		if len(caused) > 0 {
+			w.Wake()
+		}
+	case errors.Is(err, models.ErrClaimLost):
+		log.Warn("claim lost: a later attempt has the event")
 	default:
-		w.giveBack(ctx, log, e, err)
+		w.retry(ctx, log, models.EventWork, e.ID, e.Attempts, err)
 	}
 }
 
-// giveBack plans the next attempt, or leaves the event as failed where none can help.
-func (w *Worker) giveBack(ctx context.Context, log *slog.Logger, e models.Event, cause error) {
+// translate returns the facts of an event. A panic in a translation fails only this attempt.
+func (w *Worker) translate(e models.Event) (facts models.Facts, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			w.Log.Error("panic in translation", "event_id", e.ID, "type", e.Type, "err", p, "stack", string(debug.Stack()))
+			err = fmt.Errorf("panic in translation: %v", p)
+		}
+	}()
+	facts, err = w.Registry.Translate(e)
+	if err != nil {
+		return facts, err
+	}
+	w.Drift.observe(e, facts.Drift)
+	if facts.Ignored == unknownType {
+		if _, logged := w.unknown.LoadOrStore(e.Provider+"/"+e.Generation+"/"+e.Type, true); !logged {
+			w.Log.Warn("unknown event type: such events are stored and ignored", "provider", e.Provider, "generation", e.Generation, "type", e.Type)
+		}
+	}
+	return w.sandboxed(e, facts), nil
+}
+
+// sandboxed returns the facts of a sandbox event: nothing but the mark, or, if the sandbox is applied, all of them with the mark in the
+// person's profile.
+func (w *Worker) sandboxed(e models.Event, facts models.Facts) models.Facts {
+	switch {
+	case !e.Sandbox && !facts.Sandbox, facts.Ignored != "":
+		return facts
+	case !w.ApplySandbox(e.Provider):
+		return models.Facts{Sandbox: true}
+	}
+	facts.Sandbox = false
+	if facts.SubjectID != "" {
+		if facts.Profile == nil {
+			facts.Profile = models.Profile{}
+		}
+		facts.Profile[models.InSandbox] = true
+	}
+	return facts
+}
+
+// causedBy lists the follow-ups that a change causes.
+func (w *Worker) causedBy(c models.Change) (ups []models.FollowUp) {
+	for _, f := range w.followUps {
+		if f.When(c) {
+			up := models.FollowUp{Name: f.Name, Once: f.Once, Queue: followUpQueue(f.Name)}
+			if f.Off != "" {
+				up.Result, up.Note = models.FollowUpLogged, "skipped: "+f.Off
+			}
+			ups = append(ups, up)
+		}
+	}
+	return ups
+}
+
+// followUpQueue returns the name of a follow-up's queue.
+func followUpQueue(name string) string { return "follow-up:" + name }
+
+// attemptFollowUp runs a claimed follow-up and records the outcome.
+func (w *Worker) attemptFollowUp(ctx context.Context, up models.FollowUp) {
+	log := w.Log.With("follow_up_id", up.ID, "name", up.Name, "customer_id", up.CustomerID, "event_id", up.EventID, "attempt", up.Attempts)
+	result, note, err := w.do(ctx, up)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer cancel()
+	if err == nil && result != models.FollowUpOvertaken { // FinishOvertaken has recorded that
+		err = w.Store.FinishFollowUp(ctx, up, result, note, models.At(w.now()))
+	}
+	switch {
+	case err == nil:
+		log.Info("follow-up "+string(result), "note", note)
+	case errors.Is(err, models.ErrClaimLost):
+		log.Warn("claim lost: a later attempt has the follow-up")
+	default:
+		w.retry(ctx, log, models.FollowUpWork, up.ID, up.Attempts, err)
+	}
+}
+
+// do runs a follow-up, and returns its result and the reason.
+func (w *Worker) do(ctx context.Context, up models.FollowUp) (result models.FollowUpStatus, note string, err error) {
+	f := w.byName[up.Name] // it exists, since its queue is served
+	c := models.Change{Key: up.Key}
+	if err := json.Unmarshal(up.Change, &c); err != nil {
+		return "", "", fmt.Errorf("%w: decode change: %w", ErrPermanent, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, followUpTimeout)
+	defer cancel()
+	if f.Off != "" {
+		return models.FollowUpLogged, "skipped: " + f.Off, nil
+	}
+	if !f.EvenIfOvertaken {
+		overtaken, err := w.Store.FinishOvertaken(ctx, up, func(current models.Customer) string { return overtakenBy(c, current) }, models.At(w.now()))
+		if err != nil || overtaken {
+			return models.FollowUpOvertaken, "", err
+		}
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			w.Log.Error("panic in follow-up", "follow_up_id", up.ID, "err", p, "stack", string(debug.Stack()))
+			err = fmt.Errorf("panic in follow-up: %v", p)
+		}
+	}()
+	switch err := f.Do(ctx, c); {
+	case errors.Is(err, ErrSkipped):
+		return models.FollowUpLogged, err.Error(), nil
+	case err != nil:
+		return "", "", err
+	}
+	return models.FollowUpDone, "", nil
+}
+
+// overtakenBy returns how the customer has changed again since c; empty if the change by c still holds.
+func overtakenBy(c models.Change, current models.Customer) string {
+	switch {
+	case c.Before.Status != c.After.Status && current.Status != c.After.Status:
+		return "the customer is " + string(current.Status) + " now"
+	case c.Before.Status == c.After.Status && current.AMLHold != c.After.AMLHold:
+		return "the hold has changed again"
+	}
+	return ""
+}
+
+// retry schedules the next attempt, or marks the row as failed if another attempt cannot help or all are used up.
+func (w *Worker) retry(ctx context.Context, log *slog.Logger, work models.Work, id int64, attempts int, cause error) {
 	var next time.Time
-	if !errors.Is(cause, ErrPermanent) && e.Attempts < models.MaxAttempts {
-		next = w.now().Add(backoff(e.Attempts))
+	if !errors.Is(cause, ErrPermanent) && attempts < models.MaxAttempts {
+		next = w.now().Add(backoff(attempts))
 	}
-	if err := w.store.RetryEvent(ctx, e, cause, next); err != nil {
-		log.Warn("attempt failed, and so did noting it; the event is due again soon", "err", errors.Join(cause, err))
-		return
+	err := w.Store.Retry(ctx, work, id, attempts, cause, next)
+	switch {
+	case errors.Is(err, models.ErrClaimLost):
+		log.Warn("attempt failed, and a later attempt has the claim", "err", cause)
+	case err != nil:
+		log.Warn("attempt failed and could not be recorded; it is due again soon", "err", errors.Join(cause, err))
+	case next.IsZero():
+		log.Error("attempt failed; it will not be retried", "status", string(models.Failed), "err", cause)
+	default:
+		log.Warn("attempt failed", "err", cause, "retry_in", next.Sub(w.now()).Round(time.Millisecond))
 	}
-	if next.IsZero() {
-		log.Error("event failed", "status", string(models.Failed), "err", cause)
-		return
-	}
-	log.Warn("attempt failed", "err", cause, "retry_in", time.Until(next).Round(time.Millisecond))
 }
 
 // backoff is how long to wait after an attempt: 2 s, doubling to at most 10 min, give or take a quarter. Ten attempts

@@ -3,184 +3,84 @@ package jobs
 import (
 	"context"
 	"errors"
-	"log/slog"
-	"path/filepath"
-	"regexp"
-	"slices"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
-	"example.com/identity-webhooks/migrations"
 	"example.com/identity-webhooks/models"
 )
 
-var now = time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
-
-// trial is a worker with translations of a test's own, and one event to try them on.
-type trial struct {
-	*Worker
-	log strings.Builder
-}
-
-func newTrial(t *testing.T, f translation) *trial {
+// attempted is a plant that has received one event of type "known" and attempted it.
+func attempted(t *testing.T, f translation) *plant {
 	t.Helper()
-	store, err := models.Open(context.Background(), "sqlite:"+filepath.Join(t.TempDir(), "test.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := store.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if _, err := migrations.Up(context.Background(), store.DB(), store.Dialect()); err != nil {
-		t.Fatal(err)
-	}
-	w := &trial{}
-	w.Worker = &Worker{
-		store: store, drift: &Drift{}, now: func() time.Time { return now }, log: slog.New(slog.NewTextHandler(&w.log, nil)),
-		registry: &Registry{translations: map[string]translation{"acme/v1/known": f}},
-	}
-	return w
+	p := newPlant(t, sqliteURL(t), "", map[string]translation{"acme/v1/known": f})
+	p.receive("known", 1)
+	p.attempt(models.EventWork, models.DefaultQueue)
+	return p
 }
 
-// try stores an event, works on it once, and returns its row.
-func (w *trial) try(t *testing.T, eventType, body string) models.Event {
-	t.Helper()
-	ctx := context.Background()
-	if _, err := w.store.AddEvent(ctx, models.Event{
-		Provider: "acme", Generation: "v1", ExternalID: eventType + body, Type: eventType, Body: []byte(body),
-		Queue: models.DefaultQueue, Status: models.Received, ReceivedAt: models.At(now),
-	}); err != nil {
-		t.Fatal(err)
-	}
-	offers, _, err := w.store.OfferEvents(ctx, models.DefaultQueue, 1, now)
-	if err != nil || len(offers) != 1 {
-		t.Fatalf("offers %v %v, want one", offers, err)
-	}
-	e, err := w.store.ClaimEvent(ctx, offers[0], now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.attempt(ctx, e)
-	if e, err = w.store.Event(ctx, e.ID); err != nil {
-		t.Fatal(err)
-	}
-	return e
-}
-
-// A translation that panics fails alone, with an error that says what and where, and is tried again.
+// A translation that panics fails alone, with an error that says why, and is tried again.
 func TestTranslationPanics(t *testing.T) {
 	t.Parallel()
-	w := newTrial(t, func(models.Event) (models.Change, error) {
+	p := attempted(t, func(models.Event) (models.Facts, error) {
 		var nothing []string
-		return models.Change{SubjectID: nothing[0]}, nil
+		return models.Facts{SubjectID: nothing[0]}, nil
 	})
-	e := w.try(t, "known", "{}")
-	want := regexp.MustCompile(`^panic: runtime error: index out of range \[0\] with length 0 in jobs\.TestTranslationPanics\.func1, worker_test\.go:\d+$`)
-	if e.Status != models.Queued || !want.MatchString(e.LastError) {
-		t.Errorf("status %s error %q; want it due again, with the panic and where it was", e.Status, e.LastError)
+	if e := p.only(); e.Status != models.Queued || !strings.Contains(e.Error, "index out of range [0] with length 0") {
+		t.Errorf("status %s error %q; want it due again, with the panic", e.Status, e.Error)
 	}
-	if wait := e.NextAt.Sub(now); wait < time.Second || wait > 3*time.Second {
-		t.Errorf("due again in %s, want about 2 s", wait)
+	if log := p.log.String(); !strings.Contains(log, "worker_test.go:") {
+		t.Errorf("the log does not say where it was: %s", log)
 	}
-}
-
-// A translation that hangs costs its own deadline, and no more.
-func TestTranslationHangs(t *testing.T) {
-	t.Parallel()
-	hang := make(chan struct{})
-	t.Cleanup(func() { close(hang) })
-	w := newTrial(t, func(models.Event) (models.Change, error) { <-hang; return models.Change{}, nil })
-	if e := w.try(t, "known", "{}"); e.Status != models.Queued || e.LastError != "translation took longer than 5s" {
-		t.Errorf("status %s error %q; want it due again, with the deadline", e.Status, e.LastError)
-	}
-}
-
-// Two hundred events whose translation hangs, and as many whose translation panics, fail alone: events of another type that come
-// after them do not wait for them.
-func TestHangingTypeFailsAlone(t *testing.T) {
-	onBothQueues(t, func(t *testing.T, plantWith func(map[string]translation) *plant) {
-		hang := make(chan struct{})
-		t.Cleanup(func() { close(hang) })
-		p := plantWith(map[string]translation{
-			"acme/v1/hangs":  func(models.Event) (models.Change, error) { <-hang; return models.Change{}, nil },
-			"acme/v1/panics": func(models.Event) (models.Change, error) { panic("no") },
-			"acme/v1/fine":   func(models.Event) (models.Change, error) { return models.Change{SubjectID: "p"}, nil },
-		})
-		p.receive("hangs", 200)
-		p.receive("panics", 200)
-		p.receive("fine", 200)
-		p.eventually("the good events are processed", func() bool {
-			return p.count(models.EventFilter{Type: "fine", Status: models.Processed}) == 200
-		})
-		if n := p.count(models.EventFilter{Type: "hangs", Status: models.Queued}); n != 200 {
-			t.Errorf("%d of the hanging events are to be tried again, want all 200", n)
-		}
-		var events []models.Event
-		p.eventually("each hanging event has had its attempt", func() bool {
-			var err error
-			events, err = p.store.Events(t.Context(), models.EventFilter{Type: "hangs"}, models.Page{Limit: 500})
-			return err == nil && !slices.ContainsFunc(events, func(e models.Event) bool { return e.LastError == "" })
-		})
-		patient := 0
-		for _, e := range events {
-			if e.LastError == "translation took longer than 5s" {
-				patient++
-			}
-		}
-		if patient > 50 { // 4 of them every 5 s; without a limit, all
-			t.Errorf("workers have waited 5 s for %d of the hanging events, want it for a few", patient)
-		}
-	})
 }
 
 func TestPermanentErrorIsNotRetried(t *testing.T) {
 	t.Parallel()
-	w := newTrial(t, func(models.Event) (models.Change, error) { return models.Change{}, missing("applicant_id") })
-	if e := w.try(t, "known", "{}"); e.Status != models.Failed || e.LastError != "permanent: payload has no applicant_id" {
-		t.Errorf("status %s error %q, want failed", e.Status, e.LastError)
+	e := attempted(t, func(models.Event) (models.Facts, error) {
+		return models.Facts{}, fmt.Errorf("%w: no person", ErrPermanent)
+	}).only()
+	if e.Status != models.Failed || !strings.Contains(e.Error, "no person") || e.Attempts != 1 {
+		t.Errorf("status %s error %q attempts %d, want failed at once", e.Status, e.Error, e.Attempts)
+	}
+}
+
+// An error that looks like one of the database's is recorded as it is.
+func TestErrorIsKept(t *testing.T) {
+	t.Parallel()
+	for _, cause := range []error{models.ErrNotFound, errors.New("\xff\x00not UTF-8")} {
+		e := attempted(t, func(models.Event) (models.Facts, error) { return models.Facts{}, fmt.Errorf("ask: %w", cause) }).only()
+		if e.Status != models.Queued || !strings.HasPrefix(e.Error, "ask: ") {
+			t.Errorf("status %s error %q, want it due again with the cause", e.Status, e.Error)
+		}
 	}
 }
 
 func TestLastAttemptFails(t *testing.T) {
 	t.Parallel()
-	w := newTrial(t, nil)
-	w.registry.translations["acme/v1/known"] = func(models.Event) (models.Change, error) { return models.Change{}, errors.New("not today") }
-	e := w.try(t, "known", "{}")
+	p := attempted(t, func(models.Event) (models.Facts, error) { return models.Facts{}, errors.New("not today") })
 	for range models.MaxAttempts - 1 {
-		if e.Status != models.Queued {
+		if e := p.only(); e.Status != models.Queued {
 			t.Fatalf("status %s in attempt %d, want queued", e.Status, e.Attempts)
 		}
-		offers, _, err := w.store.OfferEvents(context.Background(), models.DefaultQueue, 1, now.Add(time.Hour))
-		if err != nil || len(offers) != 1 {
-			t.Fatalf("offers %v %v, want one", offers, err)
-		}
-		if e, err = w.store.ClaimEvent(context.Background(), offers[0], now); err != nil {
-			t.Fatal(err)
-		}
-		w.attempt(context.Background(), e)
-		if e, err = w.store.Event(context.Background(), e.ID); err != nil {
-			t.Fatal(err)
-		}
+		p.ahead.Add(int64(20 * time.Minute))
+		p.attempt(models.EventWork, models.DefaultQueue)
 	}
-	if e.Status != models.Failed || e.LastError != "not today" || e.Attempts != models.MaxAttempts {
-		t.Errorf("status %s error %q attempts %d, want failed after %d", e.Status, e.LastError, e.Attempts, models.MaxAttempts)
+	if e := p.only(); e.Status != models.Failed || e.Error != "not today" || e.Attempts != models.MaxAttempts {
+		t.Errorf("status %s error %q attempts %d, want failed after %d", e.Status, e.Error, e.Attempts, models.MaxAttempts)
 	}
 }
 
-// An unknown type is recorded, and logged once however many come.
+// An unknown type is recorded as ignored, with the reason.
 func TestUnknownType(t *testing.T) {
 	t.Parallel()
-	w := newTrial(t, nil)
-	for _, body := range []string{`{"n":1}`, `{"n":2}`} {
-		if e := w.try(t, "surprise", body); e.Status != models.Processed || e.Outcome != models.Ignored {
-			t.Errorf("status %s outcome %s, want processed and ignored", e.Status, e.Outcome)
+	p := newPlant(t, sqliteURL(t), "", nil)
+	p.receive("surprise", 2)
+	p.attempt(models.EventWork, models.DefaultQueue)
+	for _, e := range p.events(models.EventFilter{}) {
+		if e.Outcome != models.Ignored || e.Reason == "" {
+			t.Errorf("outcome %s reason %q, want it ignored with a reason", e.Outcome, e.Reason)
 		}
-	}
-	if n := strings.Count(w.log.String(), "unknown event type"); n != 1 {
-		t.Errorf("logged %d times, want once", n)
 	}
 }
 
@@ -191,5 +91,81 @@ func TestBackoff(t *testing.T) {
 		if got := backoff(attempt); got < want*3/4 || got > want*5/4 {
 			t.Errorf("after attempt %d wait %s, want about %s", attempt, got, want)
 		}
+	}
+}
+
+// flapping is a plant with one follow-up, of a person whose status goes from verified to failed as often as its events are attempted.
+func flapping(t *testing.T, f FollowUp) *plant {
+	t.Helper()
+	n := 0
+	p := newPlant(t, sqliteURL(t), "", map[string]translation{"acme/v1/known": func(models.Event) (models.Facts, error) {
+		n++
+		status := map[bool]models.Status{true: models.StatusVerified, false: models.StatusFailed}[n%2 == 1]
+		return models.Facts{SubjectID: "p", Decisions: []models.Decision{{Source: models.FromSession, Authority: models.ByAutomatic, Status: status}}}, nil
+	}})
+	f.Name, f.When = "test", anyChange
+	p.worker.followUps = []FollowUp{f}
+	p.worker.byName = byName(p.worker.followUps)
+	return p
+}
+
+// flap makes the status change n times.
+func (p *plant) flap(n int) {
+	for range n {
+		p.ahead.Add(int64(time.Second))
+		p.receive("known", 1)
+		p.attempt(models.EventWork, models.DefaultQueue)
+	}
+}
+
+func (p *plant) followUps() []models.FollowUp {
+	p.t.Helper()
+	ups, err := p.store.FollowUps(p.t.Context(), models.FollowUpFilter{}, models.Page{Limit: 500})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return ups
+}
+
+// A follow-up that is to happen once does, however often its condition is met.
+func TestFollowUpOnce(t *testing.T) {
+	t.Parallel()
+	for once, want := range map[bool]int{true: 1, false: 4} {
+		p := flapping(t, FollowUp{Once: once, Do: func(context.Context, models.Change) error { return nil }})
+		p.flap(4)
+		if n := len(p.followUps()); n != want {
+			t.Errorf("once %t: %d follow-ups of four changes, want %d", once, n, want)
+		}
+	}
+}
+
+// A follow-up is not done for a status that was overtaken while it waited, unless it asks for that.
+func TestFollowUpEvenIfOvertaken(t *testing.T) {
+	t.Parallel()
+	for even, want := range map[bool]int{true: 2, false: 1} {
+		done := 0
+		p := flapping(t, FollowUp{EvenIfOvertaken: even, Do: func(ctx context.Context, c models.Change) error {
+			done++
+			if _, bounded := ctx.Deadline(); !bounded || c.Key == "" || c.After.SubjectID != "p" || c.Event.Provider != "acme" {
+				t.Errorf("called with %+v, want a deadline, a key, the customer and the event", c)
+			}
+			return nil
+		}})
+		p.flap(2)
+		p.attempt(models.FollowUpWork, followUpQueue("test"))
+		if done != want {
+			t.Errorf("even if overtaken %t: done %d times, want %d", even, done, want)
+		}
+	}
+}
+
+// A follow-up that panics costs an attempt of its own.
+func TestFollowUpPanics(t *testing.T) {
+	t.Parallel()
+	p := flapping(t, FollowUp{Do: func(context.Context, models.Change) error { panic("no") }})
+	p.flap(1)
+	p.attempt(models.FollowUpWork, followUpQueue("test"))
+	if up := p.followUps()[0]; up.Status != models.FollowUpWaiting || !strings.Contains(up.Error, "no") || up.Attempts != 1 {
+		t.Errorf("status %s error %q attempts %d, want it tried again", up.Status, up.Error, up.Attempts)
 	}
 }
