@@ -1,4 +1,4 @@
-// Command identity-webhooks receives webhooks from identity-verification providers and keeps one right record per person.
+// Command identity-webhooks receives webhooks from identity-verification providers and keeps one correct record per person.
 package main
 
 import (
@@ -12,7 +12,7 @@ import (
 	"example.com/identity-webhooks/app/cli"
 )
 
-// samples are the payloads that the trigger command sends.
+// samples is the folder testdata. The server learns the providers' fields from it, and the trigger command sends its payloads.
 //
 //go:embed testdata
 var samples embed.FS
@@ -21,10 +21,14 @@ func main() {
 	os.Exit(run())
 }
 
-// run returns the exit code. The first SIGINT or SIGTERM asks for a graceful end; by
-// then signals have their default meaning again, so that a second one ends the process at once.
+// run runs the command line and returns the exit code. The first SIGINT, SIGTERM or SIGHUP starts a graceful shutdown. After that, signals
+// have their default effect again, so a second one ends the process at once.
 func run() int {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	signals := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
+		signals = append(signals, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	defer stop()
 	context.AfterFunc(ctx, stop)
 	files, err := fs.Sub(samples, "testdata")

@@ -1,12 +1,15 @@
 package app
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
 	"net"
-	"os"
+	"net/netip"
+	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -14,34 +17,45 @@ import (
 
 	"example.com/identity-webhooks/app/subscriptions"
 	"example.com/identity-webhooks/handlers"
+	"example.com/identity-webhooks/jobs"
 )
 
-// Config is everything that is set from outside. The README has the table of its variables.
+// Config is the configuration of the program. It is read once, at the start. The variables are described in .env.example.
 type Config struct {
-	Addr               string     `env:"ADDR" envDefault:":8080"`
-	AdminAddr          string     `env:"ADMIN_ADDR" envDefault:"127.0.0.1:8081"`
-	AdminPassword      string     `env:"ADMIN_PASSWORD"`
-	DatabaseURL        string     `env:"DATABASE_URL" envDefault:"sqlite:data/webhooks.db"`
-	RedisURL           string     `env:"REDIS_URL"`
-	Env                string     `env:"APP_ENV" envDefault:"development"`
-	Role               string     `env:"ROLE" envDefault:"all"`
-	TrustGateFallback  string     `env:"TRUSTGATE_SIGNATURE_FALLBACK" envDefault:"timestamp.body"`
-	LegalTalentContent string     `env:"LEGALTALENT_SIGNED_CONTENT" envDefault:"either"`
-	TrustGateSandbox   string     `env:"TRUSTGATE_SANDBOX" envDefault:"off"`
-	LogLevel           slog.Level `env:"LOG_LEVEL" envDefault:"info"`
-	LogFormat          string     `env:"LOG_FORMAT"`
+	Addr           string     `env:"ADDR" envDefault:":8080"`
+	AdminAddr      string     `env:"ADMIN_ADDR" envDefault:"127.0.0.1:8081"`
+	AdminPassword  string     `env:"ADMIN_PASSWORD"`
+	Proxies        string     `env:"TRUSTED_PROXIES"` // unparsed: see TrustedProxies
+	DatabaseURL    string     `env:"DATABASE_URL" envDefault:"sqlite:data/webhooks.db"`
+	RedisURL       string     `env:"REDIS_URL"`
+	QueuePrefix    string     `env:"QUEUE_PREFIX"` // if empty, made from the database's installation ID
+	Env            string     `env:"APP_ENV" envDefault:"development"`
+	Role           string     `env:"ROLE" envDefault:"all"`
+	CallbackURL    string     `env:"CALLBACK_URL"`
+	CallbackSecret string     `env:"CALLBACK_SECRET"`
+	SMTPURL        string     `env:"SMTP_URL"`
+	MailFrom       string     `env:"MAIL_FROM"`
+	SlackURL       string     `env:"SLACK_WEBHOOK_URL"`
+	LogLevel       slog.Level `env:"LOG_LEVEL" envDefault:"info"`
+	LogFormat      string     `env:"LOG_FORMAT"` // "text" or "json"; the default depends on APP_ENV
 
-	// API is what the subscriptions at the providers are managed with.
+	// API is for managing our subscriptions at the providers.
 	API subscriptions.Config
 
+	// TrustedProxies are the networks whose X-Forwarded-For header is trusted.
+	TrustedProxies []netip.Prefix `env:"-"`
 	// Secrets are the active secrets of each provider that has any.
-	Secrets map[string][]string `env:"-"`
-	// SecretPaths are the files that …_SECRET_FILE names, by provider.
+	Secrets map[string][]handlers.Secret `env:"-"`
+	// SecretPaths are the files that …_WEBHOOK_SECRET_FILE names, by provider.
 	SecretPaths map[string]string `env:"-"`
-	// SecretsFile is where development secrets came from; empty otherwise.
+	// SecretsFile is the file that development secrets came from; empty otherwise.
 	SecretsFile string `env:"-"`
-	// Loaded says that LoadConfig has made it, and can read again what has changed.
-	Loaded bool `env:"-"`
+	// Options are the values of all providers' options, by environment variable.
+	Options map[string]string `env:"-"`
+	// ApplySandbox names the providers whose sandbox events count as real ones.
+	ApplySandbox map[string]bool `env:"-"`
+	// Warnings are problems that do not prevent the start.
+	Warnings []string `env:"-"`
 }
 
 // The values of Config.Env and Config.Role.
@@ -53,157 +67,190 @@ const (
 	RoleWorker   = "worker"
 )
 
-// ReadConfig reads the configuration from the environment, given as os.Environ gives it. An empty variable counts as not
-// set. The error lists all problems, one per line.
-func ReadConfig(environ []string) (Config, error) {
-	vars := env.ToMap(environ)
-	maps.DeleteFunc(vars, func(name, value string) bool { return name == "" || value == "" })
+// UsageError is a mistake in the command line or the configuration. Nothing was done.
+type UsageError struct{ Err error }
 
-	var c Config
-	var problems []error
-	if err := env.ParseWithOptions(&c, env.Options{Environment: vars}); err != nil {
-		problems = append(problems, parseProblems(err, vars)...)
-	}
-	oneOf := func(name, value string, allowed ...string) {
-		if !slices.Contains(allowed, value) {
-			problems = append(problems, fmt.Errorf("%s is %q: want %s", name, value, strings.Join(allowed, ", ")))
+// Error implements error.
+func (e UsageError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the wrapped error.
+func (e UsageError) Unwrap() error { return e.Err }
+
+// ExitCode returns the program's exit code for this error.
+func (e UsageError) ExitCode() int { return 2 }
+
+var queuePrefix = regexp.MustCompile(`^[a-z0-9_:-]{1,50}$`)
+
+// ReadConfig reads the configuration from the environment, given in the form of os.Environ. Spaces and newlines around a value are
+// dropped, and an empty variable counts as not set. The error lists all problems, one per line, and shows no password or secret.
+func ReadConfig(environ []string) (Config, error) {
+	vars := map[string]string{}
+	for name, value := range env.ToMap(environ) {
+		if value = strings.TrimSpace(value); name != "" && value != "" {
+			vars[name] = value
 		}
 	}
-	oneOf("APP_ENV", c.Env, Development, Production)
-	oneOf("ROLE", c.Role, RoleAll, RoleReceiver, RoleWorker)
-	oneOf("TRUSTGATE_SIGNATURE_FALLBACK", c.TrustGateFallback, handlers.FormTimestampBody, handlers.FormBody, handlers.FormOff)
-	oneOf("LEGALTALENT_SIGNED_CONTENT", c.LegalTalentContent, handlers.FormEither, handlers.FormBody, handlers.FormTimestampBody)
-	oneOf("TRUSTGATE_SANDBOX", c.TrustGateSandbox, "off", "on")
+	var c Config
+	var p problems
+	if err := env.ParseWithOptions(&c, env.Options{Environment: vars}); err != nil {
+		p = append(p, parseProblems(err, vars)...)
+	} else {
+		p = append(p, c.API.Problems()...)
+	}
+	p.oneOf("APP_ENV", c.Env, Development, Production)
+	p.oneOf("ROLE", c.Role, RoleAll, RoleReceiver, RoleWorker)
 	if c.LogFormat == "" {
 		c.LogFormat = map[bool]string{true: "json", false: "text"}[c.Env == Production]
 	}
-	oneOf("LOG_FORMAT", c.LogFormat, "text", "json")
-	problems = append(problems, c.checkAddresses()...)
-	if err := c.API.Problems(); c.API.TrustistURL != "" { // empty where env stopped at an earlier problem
-		problems = append(problems, err...)
+	p.oneOf("LOG_FORMAT", c.LogFormat, "text", "json")
+	c.readOptions(vars, &p)
+	c.checkAddresses(&p)
+	c.checkStores(&p)
+	if _, err := jobs.NewClients(c.Clients()); err != nil {
+		p = append(p, err)
 	}
-	if (c.Role == RoleReceiver || c.Role == RoleWorker) && (c.RedisURL == "" || strings.HasPrefix(c.DatabaseURL, "sqlite:")) {
-		problems = append(problems, fmt.Errorf("ROLE is %q: separate roles share their work through Postgres and Redis; set DATABASE_URL and REDIS_URL", c.Role))
-	}
-	secrets, err := readSecrets(vars)
-	c.Secrets, c.SecretPaths = secrets, secretPaths(vars)
-	problems = append(problems, err)
-	if err == nil && len(secrets) == 0 && c.Env == Production && c.Role != RoleWorker {
-		problems = append(problems, errors.New("no provider has a secret: set at least one of "+strings.Join(secretNames(), ", ")))
-	}
-	return c, errors.Join(problems...)
+	c.checkSecrets(vars, &p)
+	c.Warnings = append(c.Warnings, misspelt(vars)...)
+	return c, errors.Join(p...)
 }
 
-// parseProblems takes env's errors apart, and names the variable in each.
+// problems is a list of errors. Each is one line that names its variable.
+type problems []error
+
+func (p *problems) addf(format string, args ...any) { *p = append(*p, fmt.Errorf(format, args...)) }
+
+func (p *problems) oneOf(name, value string, allowed ...string) {
+	if !slices.Contains(allowed, value) {
+		p.addf("%s is %q: want %s", name, value, strings.Join(allowed, ", "))
+	}
+}
+
+// parseProblems splits an error of env and names the variable in each part.
 func parseProblems(err error, vars map[string]string) []error {
 	var all env.AggregateError
 	if !errors.As(err, &all) {
 		return []error{err}
 	}
-	var problems []error
+	var p problems
 	for _, e := range all.Errors {
-		var p env.ParseError
-		if errors.As(e, &p) && p.Name == "LogLevel" {
-			e = fmt.Errorf("LOG_LEVEL is %q: want debug, info, warn, error", vars["LOG_LEVEL"])
-		} else if p.Name == "CheckInterval" {
-			e = fmt.Errorf("SUBSCRIPTION_CHECK_INTERVAL is %q: want a duration such as 5m, or 0 for never", vars["SUBSCRIPTION_CHECK_INTERVAL"])
+		switch field, _ := errors.AsType[env.ParseError](e); field.Name {
+		case "LogLevel":
+			p.addf("LOG_LEVEL is %q: want debug, info, warn, error", vars["LOG_LEVEL"])
+		case "CheckInterval":
+			p.addf("SUBSCRIPTION_CHECK_INTERVAL is %q: want a duration such as 5m, or 0 for never", vars["SUBSCRIPTION_CHECK_INTERVAL"])
+		default:
+			p = append(p, e)
 		}
-		problems = append(problems, e)
 	}
-	return problems
+	return p
 }
 
-func (c *Config) checkAddresses() (problems []error) {
-	for name, addr := range map[string]string{"ADDR": c.Addr, "ADMIN_ADDR": c.AdminAddr} {
-		if _, _, err := net.SplitHostPort(addr); err != nil {
-			problems = append(problems, fmt.Errorf("%s is %q: want host:port or :port", name, addr))
+// readOptions reads each provider's options and whether to apply its sandbox events.
+func (c *Config) readOptions(vars map[string]string, p *problems) {
+	c.Options, c.ApplySandbox = map[string]string{}, map[string]bool{}
+	read := func(o handlers.Option) string {
+		value := cmp.Or(vars[o.Name], o.Default)
+		p.oneOf(o.Name, value, o.Values...)
+		return value
+	}
+	for _, provider := range handlers.ProviderNames() {
+		for _, o := range handlers.ProviderOptions(provider) {
+			c.Options[o.Name] = read(o)
+		}
+		if read(sandboxOption(provider)) == "on" {
+			c.ApplySandbox[provider] = true
+		}
+	}
+}
+
+func sandboxOption(provider string) handlers.Option {
+	return handlers.Option{Name: strings.ToUpper(provider) + "_SANDBOX", Default: "off", Values: []string{"off", "on"}}
+}
+
+func (c *Config) checkAddresses(p *problems) {
+	for _, v := range [][2]string{{"ADDR", c.Addr}, {"ADMIN_ADDR", c.AdminAddr}} {
+		if _, _, err := net.SplitHostPort(v[1]); err != nil {
+			p.addf("%s is %q: want host:port or :port", v[0], v[1])
 		}
 	}
 	host, _, err := net.SplitHostPort(c.AdminAddr)
 	if ip := net.ParseIP(host); err == nil && host != "localhost" && (ip == nil || !ip.IsLoopback()) && c.AdminPassword == "" {
-		problems = append(problems, fmt.Errorf("ADMIN_ADDR is %q, which others can reach: set ADMIN_PASSWORD, or use 127.0.0.1", c.AdminAddr))
+		p.addf("ADMIN_ADDR is %q, which others can reach: set ADMIN_PASSWORD, or use 127.0.0.1", c.AdminAddr)
 	}
-	slices.SortFunc(problems, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
-	return problems
-}
-
-// SecretName is the environment variable with the secrets of a provider.
-func SecretName(provider string) string { return strings.ToUpper(provider) + "_WEBHOOK_SECRET" }
-
-func secretNames() (names []string) {
-	for _, p := range handlers.ProviderNames() {
-		names = append(names, SecretName(p))
-	}
-	return names
-}
-
-// readSecrets reads each provider's variable, or the file that its …_FILE names. Several secrets are separated by commas or,
-// in a file, by new lines.
-func readSecrets(vars map[string]string) (map[string][]string, error) {
-	secrets := map[string][]string{}
-	var problems []error
-	for _, provider := range handlers.ProviderNames() {
-		name := SecretName(provider)
-		text, path := vars[name], vars[name+"_FILE"]
-		if text != "" && path != "" {
-			problems = append(problems, fmt.Errorf("%s and %s_FILE are both set: use one", name, name))
+	for text := range strings.SplitSeq(c.Proxies, ",") {
+		if text = strings.TrimSpace(text); text == "" {
 			continue
 		}
-		if path != "" {
-			name += "_FILE"
-			b, err := os.ReadFile(path)
-			if err != nil {
-				problems = append(problems, fmt.Errorf("%s: %w", name, err))
-				continue
-			}
-			text = string(b)
+		network, err := netip.ParsePrefix(text)
+		if ip, err2 := netip.ParseAddr(text); err2 == nil {
+			network, err = netip.PrefixFrom(ip, ip.BitLen()), nil
 		}
-		if list := SplitSecrets(text); len(list) > 0 {
-			secrets[provider] = list
-		} else if text != "" || path != "" {
-			problems = append(problems, fmt.Errorf("%s holds no secret", name))
+		if err != nil {
+			p.addf("TRUSTED_PROXIES holds %q: want networks such as 10.0.0.0/8, separated by commas", text)
+			continue
+		}
+		c.TrustedProxies = append(c.TrustedProxies, network.Masked())
+	}
+	if public := c.API.PublicURL; public != "" {
+		if u, err := url.Parse(public); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+			p.addf("PUBLIC_URL is not a URL: want https://host")
 		}
 	}
-	return secrets, errors.Join(problems...)
 }
 
-// SplitSecrets takes the value of a variable or a file apart: several secrets, separated by commas or new lines.
-func SplitSecrets(text string) (list []string) {
-	for s := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == ',' || r == '\n' || r == '\r' }) {
-		if s = strings.TrimSpace(s); s != "" {
-			list = append(list, s)
-		}
+func (c *Config) checkStores(p *problems) {
+	switch scheme, _, _ := strings.Cut(c.DatabaseURL, ":"); {
+	case scheme != "sqlite" && scheme != "postgres" && scheme != "postgresql":
+		p.addf("DATABASE_URL: want sqlite:<path> or postgres://<user>:<password>@<host>/<database>")
+	case scheme != "sqlite" && ambiguous(c.DatabaseURL):
+		p.addf("DATABASE_URL: %w", errAmbiguous)
 	}
-	return list
-}
-
-// secretPaths are the files that hold secrets.
-func secretPaths(vars map[string]string) map[string]string {
-	paths := map[string]string{}
-	for _, provider := range handlers.ProviderNames() {
-		if path := vars[SecretName(provider)+"_FILE"]; path != "" {
-			paths[provider] = path
-		}
+	if ambiguous(c.RedisURL) {
+		p.addf("REDIS_URL: %w", errAmbiguous)
+	} else if err := jobs.CheckRedisURL(c.RedisURL); err != nil {
+		p.addf("REDIS_URL: %w", err)
 	}
-	return paths
+	if c.QueuePrefix != "" && !queuePrefix.MatchString(c.QueuePrefix) {
+		p.addf("QUEUE_PREFIX is %q: want up to 50 of a-z, 0-9, - _ and :", c.QueuePrefix)
+	}
+	if (c.Role == RoleReceiver || c.Role == RoleWorker) && (c.RedisURL == "" || strings.HasPrefix(c.DatabaseURL, "sqlite:")) {
+		p.addf("ROLE is %q: separate roles share their work through Postgres and Redis; set DATABASE_URL and REDIS_URL", c.Role)
+	}
 }
 
-// Settings are the choices that the handlers need.
-func (c *Config) Settings() handlers.Settings {
-	return handlers.Settings{TrustGateFallback: c.TrustGateFallback, LegalTalentContent: c.LegalTalentContent}
+var errAmbiguous = errors.New("special characters in the user and the password must be percent-encoded, such as %40 for @ and %2F for /")
+
+// ambiguous reports whether the user or the password in a URL seems to contain an unescaped @, /, ? or #. Part of the password would then
+// be taken for a host, a port or a database, and shown in errors.
+func ambiguous(rawURL string) bool {
+	_, rest, _ := strings.Cut(rawURL, "://")
+	authority := rest
+	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
+		authority = rest[:end]
+	}
+	return strings.Count(authority, "@") > 1 || strings.Contains(rest[len(authority):], "@")
+}
+
+// Clients returns the settings of the clients that follow-ups use.
+func (c *Config) Clients() jobs.ClientConfig {
+	return jobs.ClientConfig{
+		CallbackURL: c.CallbackURL, CallbackSecret: c.CallbackSecret, SMTPURL: c.SMTPURL, MailFrom: c.MailFrom, SlackURL: c.SlackURL,
+	}
 }
 
 // Providers returns the providers that have a secret, by name.
 func (c *Config) Providers() (map[string]handlers.Provider, error) {
 	active := map[string]handlers.Provider{}
-	for name, secrets := range c.Secrets {
-		p, err := handlers.NewProvider(name, secrets, c.Settings())
+	var p problems
+	for _, name := range slices.Sorted(maps.Keys(c.Secrets)) {
+		provider, err := handlers.NewProvider(name, handlers.Settings{Secrets: c.Secrets[name], Options: c.Options})
 		if err != nil {
-			return nil, err
+			p.addf("%s: %w", SecretName(name), err)
+			continue
 		}
-		active[name] = p
+		active[name] = provider
 	}
-	return active, nil
+	return active, errors.Join(p...)
 }
 
 // LogValue keeps secrets, passwords and URLs with passwords out of logs.
@@ -214,5 +261,5 @@ func (c Config) LogValue() slog.Value {
 	)
 }
 
-// String says no more than LogValue.
+// String shows no more than LogValue.
 func (c Config) String() string { return c.LogValue().String() }

@@ -1,95 +1,147 @@
 package app
 
 import (
-	"container/list"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 )
 
 const (
-	// maxConnections is how many connections a server holds at once. More wait with the operating system.
+	// maxConnections is how many connections a server holds at once. More wait in the operating system.
 	maxConnections = 1024
-	// patience is how long a connection may keep the server waiting while others wait for its place. It exceeds what an answer
-	// takes, so that none is cut off.
+	// patience is how long a connection may spend on one request while others wait for its place. An answer takes less time, so no honest
+	// sender is cut off.
 	patience = 2 * time.Second
 )
 
-// connections are those of one server.
+// connections are the open connections of one server.
 type connections struct {
 	most  int
 	mu    sync.Mutex
-	order *list.List // of *connection, the one whose state changed last at the end
-	known map[net.Conn]*list.Element
-	freed chan struct{} // has a value after a connection has gone
+	held  map[*connection]bool
+	freed chan struct{} // has a value after a connection was closed
 }
 
-// connection is one with what net/http says about it.
+// connection is one open connection. It embeds *net.TCPConn because net/http needs its CloseWrite to close cleanly.
 type connection struct {
-	net.Conn
-	state http.ConnState
-	since time.Time
+	*net.TCPConn
+	all  *connections
+	from netip.Addr
+
+	// The rest is guarded by all.mu.
+	state    http.ConnState
+	since    time.Time // when it entered the state
+	verified bool      // it has carried a verified delivery
 }
 
 func newConnections(most int) *connections {
-	return &connections{most: most, order: list.New(), known: map[net.Conn]*list.Element{}, freed: make(chan struct{}, 1)}
+	return &connections{most: most, held: map[*connection]bool{}, freed: make(chan struct{}, 1)}
 }
 
-// note takes a connection's new state from net/http, which tells the first one before it accepts the next connection.
-func (c *connections) note(conn net.Conn, state http.ConnState) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	e, known := c.known[conn]
-	gone := state == http.StateClosed || state == http.StateHijacked
-	switch {
-	case known && gone:
-		c.order.Remove(e)
-		delete(c.known, conn)
-		select {
-		case c.freed <- struct{}{}:
-		default:
-		}
-	case known:
-		held := e.Value.(*connection)
-		held.state, held.since = state, time.Now()
-		c.order.MoveToBack(e)
-	case !gone:
-		c.known[conn] = c.order.PushBack(&connection{conn, state, time.Now()})
+// add adds a new connection.
+func (all *connections) add(conn *net.TCPConn) *connection {
+	from, _ := netip.ParseAddrPort(conn.RemoteAddr().String())
+	c := &connection{TCPConn: conn, all: all, from: from.Addr().Unmap(), state: http.StateNew, since: time.Now()}
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	all.held[c] = true
+	return c
+}
+
+// Close closes the connection and frees its place.
+func (c *connection) Close() error {
+	c.all.mu.Lock()
+	delete(c.all.held, c)
+	c.all.mu.Unlock()
+	select {
+	case c.all.freed <- struct{}{}:
+	default:
 	}
+	return c.TCPConn.Close()
 }
 
-// awaitRoom returns when there is room for a connection. While there is none it closes the one that has been silent, idle or
-// slow for the longest: all of them last less than its patience where nobody abuses them.
-func (c *connections) awaitRoom() {
-	for !c.room() {
+// note records the state that net/http reports.
+func (c *connection) note(state http.ConnState) {
+	c.all.mu.Lock()
+	defer c.all.mu.Unlock()
+	c.state, c.since = state, time.Now()
+}
+
+// markVerified marks the connection as a provider's.
+func (c *connection) markVerified() {
+	c.all.mu.Lock()
+	defer c.all.mu.Unlock()
+	c.verified = true
+}
+
+// awaitRoom waits until there is room for another connection. If all places are taken, it closes a connection that may be closed.
+func (all *connections) awaitRoom() {
+	for {
+		full, evicted := all.evict(time.Now())
+		switch {
+		case !full:
+			return
+		case evicted != nil:
+			_ = evicted.Close() // the other side may have closed it
+			continue
+		}
 		select {
-		case <-c.freed:
+		case <-all.freed:
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
 }
 
-// room reports whether there is room, and sees to it that there will be.
-func (c *connections) room() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.order.Len() < c.most {
-		return true
+// evict reports whether all places are taken, and returns the connection to close first; nil if none may be closed. Connections without a
+// verified delivery go first, starting with the address that has the most of them; then the connection that has been in its state for the
+// longest.
+//
+// A connection in the middle of a request may be closed only when its patience is over. An idle connection may be closed at once, unless it
+// is verified: strangers must not keep others out by sending often.
+func (all *connections) evict(now time.Time) (full bool, first *connection) {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	if len(all.held) < all.most {
+		return false, nil
 	}
-	if longest := c.order.Front().Value.(*connection); time.Since(longest.since) >= patience {
-		_ = longest.Close() // it may be gone by itself
+	byAddress := map[netip.Addr]int{}
+	for c := range all.held {
+		if !c.verified {
+			byAddress[c.from]++
+		}
 	}
-	return false
+	for c := range all.held {
+		mayGo := now.Sub(c.since) >= patience || c.state == http.StateIdle && !c.verified
+		if mayGo && (first == nil || c.goesBefore(first, byAddress)) {
+			first = c
+		}
+	}
+	return true, first
+}
+
+func (c *connection) goesBefore(o *connection, byAddress map[netip.Addr]int) bool {
+	if c.verified != o.verified {
+		return o.verified
+	}
+	if n, m := byAddress[c.from], byAddress[o.from]; n != m && !c.verified {
+		return n > m
+	}
+	return c.since.Before(o.since)
 }
 
 // closeSilent closes the connections that have sent nothing yet.
-func (c *connections) closeSilent() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for e := c.order.Front(); e != nil; e = e.Next() {
-		if conn := e.Value.(*connection); conn.state == http.StateNew {
-			_ = conn.Close() // it may be gone by itself
+func (all *connections) closeSilent() {
+	all.mu.Lock()
+	var silent []*connection
+	for c := range all.held {
+		if c.state == http.StateNew {
+			silent = append(silent, c)
 		}
+	}
+	all.mu.Unlock()
+	for _, c := range silent {
+		_ = c.Close() // the other side may have closed it
 	}
 }

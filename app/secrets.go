@@ -1,120 +1,169 @@
 package app
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
+	"slices"
 	"strings"
 
-	"github.com/joho/godotenv"
+	"github.com/agnivade/levenshtein"
+	"github.com/caarlos0/env/v11"
 
 	"example.com/identity-webhooks/handlers"
 )
 
-// devSecrets is where development secrets are kept.
-var devSecrets = filepath.Join("data", "secrets.env")
+// SecretName returns the name of the environment variable with the secrets of a provider. With the suffix _FILE, the variable names a file
+// that contains them; with _SANDBOX, it contains those of the provider's sandbox.
+func SecretName(provider string) string { return strings.ToUpper(provider) + "_WEBHOOK_SECRET" }
 
-// LoadConfig reads .env, if there is one, and the environment, which wins. In development, where no provider has a secret,
-// it uses random ones that are made once, so that the server and the commands beside it agree.
-func LoadConfig() (Config, error) {
-	environ, err := Environ()
-	if err != nil {
-		return Config{}, err
-	}
-	c, err := ReadConfig(environ)
-	c.Loaded = true
-	if err != nil || len(c.Secrets) > 0 || c.Env != Development {
-		return c, err
-	}
-	vars, err := developmentSecrets(devSecrets)
-	if err != nil {
-		return c, fmt.Errorf("development secrets: %w", err)
-	}
-	c.SecretsFile = devSecrets
-	if c.Secrets, err = readSecrets(vars); err == nil && len(c.Secrets) == 0 {
-		err = fmt.Errorf("development secrets: %s holds none: delete it, and new ones are made", devSecrets)
-	}
-	return c, err
-}
-
-// Environ is the environment, with what .env adds to it.
-func Environ() ([]string, error) {
-	environ := os.Environ()
-	file, err := readEnv(".env")
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	for name, value := range file {
-		if _, set := os.LookupEnv(name); !set {
-			environ = append(environ, name+"="+value)
+// checkSecrets reads the secrets of all providers, and checks them and the admin password.
+func (c *Config) checkSecrets(vars map[string]string, p *problems) {
+	before := len(*p)
+	c.SecretPaths = map[string]string{}
+	for _, provider := range handlers.ProviderNames() {
+		if path := vars[SecretName(provider)+"_FILE"]; path != "" {
+			c.SecretPaths[provider] = path
 		}
 	}
-	return environ, nil
+	c.Secrets = readSecrets(vars, p)
+	if len(*p) > before {
+		return
+	}
+	if len(c.Secrets) == 0 && c.Env == Production && c.Role != RoleWorker {
+		var names []string
+		for _, provider := range handlers.ProviderNames() {
+			names = append(names, SecretName(provider))
+		}
+		p.addf("no provider has a secret: set at least one of %s", strings.Join(names, ", "))
+	}
+	if _, err := c.Providers(); err != nil {
+		*p = append(*p, err)
+	}
+	for _, weak := range c.weakSecrets() {
+		if c.Env == Production {
+			*p = append(*p, errors.New(weak))
+		} else {
+			c.Warnings = append(c.Warnings, weak)
+		}
+	}
 }
 
-// readEnv reads a file of NAME=value lines. The errors of godotenv quote the file, and with it secrets: this one says where
-// the first line is that does not fit.
-func readEnv(path string) (map[string]string, error) {
-	b, err := os.ReadFile(path)
+// readSecrets reads the secrets of each provider.
+func readSecrets(vars map[string]string, p *problems) map[string][]handlers.Secret {
+	secrets := map[string][]handlers.Secret{}
+	for _, provider := range handlers.ProviderNames() {
+		name := SecretName(provider)
+		file, sandbox := name+"_FILE", name+"_SANDBOX"
+		if vars[name] != "" && vars[file] != "" {
+			p.addf("%s and %s are both set: use one", name, file)
+			continue
+		}
+		for _, variable := range []string{name, file, sandbox} {
+			text := vars[variable]
+			if text == "" {
+				continue
+			}
+			if variable == file {
+				var err error
+				if text, err = readText(text); err != nil {
+					p.addf("%s: %w", variable, err)
+					continue
+				}
+			}
+			values := splitSecrets(text)
+			if len(values) == 0 {
+				p.addf("%s holds no secret", variable)
+			}
+			for _, value := range values {
+				secrets[provider] = append(secrets[provider], handlers.Secret{Value: value, Sandbox: variable == sandbox})
+			}
+		}
+	}
+	return secrets
+}
+
+// splitSecrets splits a list at commas and newlines.
+func splitSecrets(text string) (values []string) {
+	for value := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == ',' || r == '\n' }) {
+		if value = strings.TrimSpace(value); value != "" {
+			values = append(values, value)
+		}
+	}
+	return values
+}
+
+// weakSecrets describes each variable whose value can be guessed.
+func (c *Config) weakSecrets() (list []string) {
+	check := func(name, value string) {
+		if why := weakness(value); why != "" {
+			list = append(list, fmt.Sprintf("%s %s, so it can be guessed", name, why))
+		}
+	}
+	if c.AdminPassword != "" {
+		check("ADMIN_PASSWORD", c.AdminPassword)
+	}
+	for _, provider := range handlers.ProviderNames() {
+		for _, s := range c.Secrets[provider] {
+			name := SecretName(provider)
+			if s.Sandbox {
+				name += "_SANDBOX"
+			}
+			check(name, s.Value)
+		}
+	}
+	return slices.Compact(list)
+}
+
+// placeholders are parts of example values that must be replaced.
+var placeholders = []string{"changeme", "change-me", "change_me", "replace-", "replace_", "your-", "your_", "placeholder", "xxxxxx"}
+
+// weakness returns why a secret can be guessed; empty if it cannot.
+func weakness(secret string) string {
+	lower := strings.ToLower(secret)
+	switch {
+	case len(secret) < 16:
+		return "is shorter than 16 bytes"
+	case slices.ContainsFunc(placeholders, func(p string) bool { return strings.Contains(lower, p) }),
+		strings.HasPrefix(secret, "<") && strings.HasSuffix(secret, ">"):
+		return "looks like a placeholder"
+	}
+	return ""
+}
+
+// misspelt describes the variables that are not read but resemble one that is.
+func misspelt(vars map[string]string) (list []string) {
+	known := knownVariables()
+	for name := range vars {
+		if slices.Contains(known, name) {
+			continue
+		}
+		for _, meant := range known {
+			// In a short name two letters make another word: HOME is not a misspelt ROLE.
+			if levenshtein.ComputeDistance(name, meant) <= min(2, len(meant)/6) {
+				list = append(list, fmt.Sprintf("%s is not read: did you mean %s?", name, meant))
+				break
+			}
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// knownVariables lists all variables that are read.
+func knownVariables() (names []string) {
+	fields, err := env.GetFieldParams(&Config{})
 	if err != nil {
-		return nil, err
+		panic(err) // the tags are constants
 	}
-	vars, ok := parseEnv(string(b))
-	if ok {
-		return vars, nil
+	for _, f := range fields {
+		names = append(names, f.Key)
 	}
-	lines := strings.SplitAfter(string(b), "\n")
-	fit := len(lines)
-	for !ok { // a value in quotes may go over many lines, so that a shorter text can fit less
-		fit--
-		_, ok = parseEnv(strings.Join(lines[:fit], ""))
+	for _, provider := range handlers.ProviderNames() {
+		name := SecretName(provider)
+		names = append(names, name, name+"_FILE", name+"_SANDBOX", sandboxOption(provider).Name)
+		for _, o := range handlers.ProviderOptions(provider) {
+			names = append(names, o.Name)
+		}
 	}
-	return nil, fmt.Errorf("%s, line %d: want NAME=value", path, fit+1)
-}
-
-// parseEnv reads lines of NAME=value. For godotenv a last line without = is the value of a variable without a name.
-func parseEnv(text string) (vars map[string]string, ok bool) {
-	vars, err := godotenv.Unmarshal(text)
-	_, nameless := vars[""]
-	return vars, err == nil && !nameless
-}
-
-// developmentSecrets reads the file at path, which it makes if there is none.
-func developmentSecrets(path string) (map[string]string, error) {
-	vars, err := readEnv(path)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return vars, err
-	}
-	var b strings.Builder
-	b.WriteString("# Random secrets for development. In production set these variables yourself.\n")
-	for _, p := range handlers.ProviderNames() {
-		fmt.Fprintf(&b, "%s=dev_%s\n", SecretName(p), strings.ToLower(rand.Text()))
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
-		return nil, err
-	}
-	if err := writeOnce(path, b.String()); err != nil {
-		return nil, err
-	}
-	return readEnv(path)
-}
-
-// writeOnce writes a file of mode 0600, unless there is one. It is linked into place whole, so that of several that start at
-// once one makes the file and all read it.
-func writeOnce(path, text string) error {
-	temp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // a process ID is no name: in containers all have 1
-	if err != nil {
-		return err
-	}
-	_, err = temp.WriteString(text)
-	if err = errors.Join(err, temp.Close()); err == nil {
-		err = os.Link(temp.Name(), path)
-	}
-	if errors.Is(err, fs.ErrExist) {
-		err = nil
-	}
-	return errors.Join(err, os.Remove(temp.Name()))
+	return names
 }

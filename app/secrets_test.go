@@ -1,22 +1,25 @@
 package app
 
 import (
+	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"example.com/identity-webhooks/handlers"
 )
 
-// elsewhere makes an empty folder the current one, and takes all variables out of the environment. An empty one would do for
-// ReadConfig, but hides what .env says.
-func elsewhere(t *testing.T) {
+// emptyFolder makes an empty folder the current one, and takes all our variables out of the environment. Empty variables would hide what
+// .env says.
+func emptyFolder(t *testing.T) {
 	t.Helper()
 	t.Chdir(t.TempDir())
-	for _, name := range envNames {
+	for _, name := range knownVariables() {
 		t.Setenv(name, "") // restores it at the end
 		if err := os.Unsetenv(name); err != nil {
 			t.Fatal(err)
@@ -24,82 +27,161 @@ func elsewhere(t *testing.T) {
 	}
 }
 
+func writeFile(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSecretFiles(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "secret")
+	for text, want := range map[string][]string{
+		"one\n":                     {"one"},
+		"one \r\ntwo,three two\n\n": {"one", "two", "three two"},
+		"\uFEFFone\n":               {"one"},
+		"whsec_a=b+c/d":             {"whsec_a=b+c/d"},
+	} {
+		writeFile(t, file, text)
+		c, err := ReadConfig([]string{secret + "_FILE=" + file})
+		var got []string
+		for _, s := range c.Secrets[provider] {
+			got = append(got, s.Value)
+		}
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("%q: %v (-want +got):\n%s", text, err, diff)
+		}
+		if c.SecretPaths[provider] != file {
+			t.Errorf("paths %v, want %s", c.SecretPaths, file)
+		}
+	}
+	for text, want := range map[string]string{
+		"\n":                      " holds no secret",
+		"\xff\xfeC\x00A\x00N\x00": ": " + file + " is not UTF-8 text: UTF-16 must be saved as UTF-8",
+		"C\x00A\x00":              ": " + file + " is not UTF-8 text: UTF-16 must be saved as UTF-8",
+	} {
+		writeFile(t, file, text)
+		_, err := ReadConfig([]string{secret + "_FILE=" + file, "APP_ENV=production"})
+		if diff := cmp.Diff([]string{secret + "_FILE" + want}, lines(err)); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", text, diff)
+		}
+	}
+}
+
+// TestSecretPipe: a pipe, as a shell's <(…) makes one, is read if somebody writes to it. One without a writer does not hold up the start.
+func TestSecretPipe(t *testing.T) {
+	t.Parallel()
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if out, err := exec.Command("mkfifo", pipe).CombinedOutput(); err != nil {
+		t.Skipf("mkfifo: %v %s", err, out)
+	}
+	if _, err := ReadConfig([]string{secret + "_FILE=" + pipe}); err == nil || err.Error() != secret+"_FILE holds no secret" {
+		t.Errorf("nobody writes: %v", err)
+	}
+	writer, err := os.OpenFile(pipe, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadConfig([]string{secret + "_FILE=" + pipe}); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("a writer that stays silent: %v", err)
+	}
+	if _, err := writer.WriteString("one\n"); err != nil {
+		t.Fatal(err)
+	}
+	reader, err := os.Open(pipe) // holds what is written until it is read below
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close() //nolint:errcheck // it is only read
+	if err := writer.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c, err := ReadConfig([]string{secret + "_FILE=" + pipe})
+	if diff := cmp.Diff([]handlers.Secret{{Value: "one"}}, c.Secrets[provider]); err != nil || diff != "" {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
+
 func TestDevelopmentSecrets(t *testing.T) {
-	elsewhere(t)
+	emptyFolder(t)
 	first, err := LoadConfig()
 	if err != nil {
 		t.Fatal(err)
 	}
 	different := map[string]bool{}
 	for _, name := range handlers.ProviderNames() {
-		if ss := first.Secrets[name]; len(ss) != 1 || len(ss[0]) < 26 { // 26 letters of base32 are 130 bits
-			t.Errorf("%s has the secrets %q, want a long one", name, ss)
-		} else {
-			different[ss[0]] = true
+		ss := first.Secrets[name]
+		if len(ss) != 1 || len(ss[0].Value) < 26 { // 26 letters of base32 are 130 bits
+			t.Fatalf("%s has the secrets %v, want a long one", name, ss)
 		}
+		different[ss[0].Value] = true
 	}
 	if n := len(handlers.ProviderNames()); len(different) != n {
 		t.Errorf("%d different secrets, want %d", len(different), n)
 	}
-	if want := filepath.Join("data", "secrets.env"); first.SecretsFile != want {
-		t.Errorf("SecretsFile is %q, want %q", first.SecretsFile, want)
+	if active, err := first.Providers(); err != nil || len(active) != len(different) {
+		t.Errorf("%d providers, %v", len(active), err)
 	}
 	info, err := os.Stat(first.SecretsFile)
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("mode is %v, %v, want 0600", info.Mode(), err)
 	}
 	second, err := LoadConfig()
-	if err != nil || !reflect.DeepEqual(first, second) {
-		t.Errorf("the second call: %v; its secrets are %q, want %q", err, second.Secrets, first.Secrets)
+	if diff := cmp.Diff(first.Secrets, second.Secrets); err != nil || diff != "" {
+		t.Errorf("the second call: %v (-first +second):\n%s", err, diff)
 	}
-	leftAlone(t, "data", "secrets.env")
 }
 
-// leftAlone checks that a folder holds one file and nothing temporary.
-func leftAlone(t *testing.T, dir, file string) {
-	t.Helper()
-	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) != 1 || entries[0].Name() != file {
-		t.Errorf("%s holds %v, %v, want %s alone", dir, entries, err, file)
+// TestDevelopmentSecretsForNewProvider: a provider that is added later gets a secret too, and the others keep theirs.
+func TestDevelopmentSecretsForNewProvider(t *testing.T) {
+	emptyFolder(t)
+	if err := os.Mkdir("data", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, devSecrets, "# mine\n"+secret+"=kept") // without a final newline
+	c, err := LoadConfig()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Secrets) != len(handlers.ProviderNames()) || c.Secrets[provider][0].Value != "kept" {
+		t.Errorf("secrets of %d providers, %s has %v", len(c.Secrets), provider, c.Secrets[provider])
+	}
+	if text, err := os.ReadFile(devSecrets); err != nil || !strings.HasPrefix(string(text), "# mine\n"+secret+"=kept\n") {
+		t.Errorf("the file is %s, %v", text, err)
 	}
 }
 
 func TestConcurrentStartsAgreeOnSecrets(t *testing.T) {
-	elsewhere(t)
-	const starts = 16
-	var configs [starts]Config
-	var errs [starts]error
+	emptyFolder(t)
+	var configs [16]Config
+	var errs [16]error
 	var all sync.WaitGroup
-	for i := range starts {
+	for i := range configs {
 		all.Go(func() { configs[i], errs[i] = LoadConfig() })
 	}
 	all.Wait()
-	for i := range starts {
-		if errs[i] != nil || !reflect.DeepEqual(configs[i], configs[0]) {
-			t.Errorf("start %d: %v, secrets %q, want %q", i, errs[i], configs[i].Secrets, configs[0].Secrets)
+	for i, c := range configs {
+		if diff := cmp.Diff(configs[0].Secrets, c.Secrets); errs[i] != nil || diff != "" {
+			t.Errorf("start %d: %v (-first +this):\n%s", i, errs[i], diff)
 		}
 	}
-	leftAlone(t, "data", "secrets.env")
 }
 
-// TestNoDevelopmentSecrets: where there is a secret, or must be one, none are made.
+// TestNoDevelopmentSecrets: if there is a secret, or must be one, none are made.
 func TestNoDevelopmentSecrets(t *testing.T) {
 	for _, vars := range []map[string]string{
-		{"TRST_WEBHOOK_SECRET": "mine"},
-		{"TRST_WEBHOOK_SECRET": "mine", "APP_ENV": "production"},
+		{secret: "mine"},
+		{secret: strong, "APP_ENV": "production"},
 		{"APP_ENV": "production"}, // an error
-		{"APP_ENV": "production", "ROLE": "worker", "DATABASE_URL": "postgres://localhost/webhooks", "REDIS_URL": "redis://localhost"},
 	} {
-		elsewhere(t)
+		emptyFolder(t)
 		for name, value := range vars {
 			t.Setenv(name, value)
 		}
 		c, err := LoadConfig()
-		if fails := len(vars) == 1 && vars["APP_ENV"] != ""; (err != nil) != fails {
-			t.Errorf("%v: %v, want an error: %t", vars, err, fails)
-		}
-		if secret := vars["TRST_WEBHOOK_SECRET"]; secret != "" && !reflect.DeepEqual(c.Secrets, map[string][]string{"trst": {secret}}) {
-			t.Errorf("%v: secrets are %q", vars, c.Secrets)
+		if _, usage := errors.AsType[UsageError](err); usage != (vars[secret] == "") {
+			t.Errorf("%v: %v", vars, err)
 		}
 		if _, err := os.Stat("data"); !os.IsNotExist(err) || c.SecretsFile != "" {
 			t.Errorf("%v: secrets were made: %v, %q", vars, err, c.SecretsFile)
@@ -107,26 +189,10 @@ func TestNoDevelopmentSecrets(t *testing.T) {
 	}
 }
 
-func TestUnusableDevelopmentSecrets(t *testing.T) {
-	for text, want := range map[string]string{
-		"TRST_WEBHOOK_SECRET=\"canary\n": "development secrets: data/secrets.env, line 1: want NAME=value",
-		"# nothing\n":                    "development secrets: data/secrets.env holds none: delete it, and new ones are made",
-	} {
-		elsewhere(t)
-		if err := os.Mkdir("data", 0o755); err != nil {
-			t.Fatal(err)
-		}
-		writeFile(t, "data/secrets.env", text)
-		if _, err := LoadConfig(); err == nil || err.Error() != want {
-			t.Errorf("%q: got %v, want %s", text, err, want)
-		}
-	}
-}
-
 func TestDotEnv(t *testing.T) {
-	elsewhere(t)
-	writeFile(t, ".env", "# ours\nADDR=:1111\nexport ADMIN_ADDR=127.0.0.1:2222 # local\n\nREDIS_URL=redis://localhost\nTRST_WEBHOOK_SECRET='a$b,c#d'\n")
-	t.Setenv("ADDR", ":3333")
+	emptyFolder(t)
+	writeFile(t, ".env", "\uFEFF# ours\r\nADDR=:1111\nexport ADMIN_ADDR=127.0.0.1:2222 # local\n\nREDIS_URL=redis://localhost\n"+secret+"='a$b,c#d'\n")
+	t.Setenv("ADDR", ":3333\n")
 	t.Setenv("REDIS_URL", "")
 	c, err := LoadConfig()
 	if err != nil {
@@ -135,31 +201,35 @@ func TestDotEnv(t *testing.T) {
 	if c.Addr != ":3333" || c.RedisURL != "" {
 		t.Errorf("ADDR is %q, REDIS_URL %q: want those of the environment, :3333 and none", c.Addr, c.RedisURL)
 	}
-	if c.AdminAddr != "127.0.0.1:2222" || !reflect.DeepEqual(c.Secrets, map[string][]string{"trst": {"a$b", "c#d"}}) {
-		t.Errorf("ADMIN_ADDR is %q, secrets %q: want those of .env", c.AdminAddr, c.Secrets)
+	want := map[string][]handlers.Secret{provider: {{Value: "a$b"}, {Value: "c#d"}}}
+	if diff := cmp.Diff(want, c.Secrets); c.AdminAddr != "127.0.0.1:2222" || diff != "" {
+		t.Errorf("ADMIN_ADDR is %q, want that of .env; secrets (-want +got):\n%s", c.AdminAddr, diff)
 	}
 }
 
+// TestUnreadableDotEnv: the only error is about .env, and does not quote it.
 func TestUnreadableDotEnv(t *testing.T) {
 	for text, want := range map[string]string{
-		"ADDR=:1\nTRST+WEBHOOK_SECRET=canary\n":                       ".env, line 2: want NAME=value",
-		"TRST_WEBHOOK_SECRET=canary\nREDIS_URL\nADDR=:1\n":            ".env, line 2: want NAME=value",
-		"TRST_WEBHOOK_SECRET='ca\nna\nry'\n\nADDR=\"canary\nROLE=x":   ".env, line 5: want NAME=value",
-		"TRST_WEBHOOK_SECRET=canary\nADDR":                            ".env, line 2: want NAME=value",
-		"=canary\n":                                                   ".env, line 1: want NAME=value",
-		"TRST_WEBHOOK_SECRET=canary\r\n# fine\r\n!canary!\r\nADDR=\n": ".env, line 3: want NAME=value",
+		"ADDR=:1\nA+B=canary\n":                        ".env, line 2: want NAME=value",
+		"A=canary\nREDIS_URL\nADDR=:1\n":               ".env, line 2: want NAME=value",
+		"A='ca\nna\nry'\n\nADDR=\"canary\nROLE=x":      ".env, line 5: want NAME=value",
+		"A=canary\nADDR":                               ".env, line 2: want NAME=value",
+		"=canary\n":                                    ".env, line 1: want NAME=value",
+		"A=canary\r\n# fine\r\n!canary!\r\nADDR=\n":    ".env, line 3: want NAME=value",
+		"\xfe\xff\x00A\x00=\x00c\x00a\x00n\x00a\x00\n": ".env is not UTF-8 text: UTF-16 must be saved as UTF-8",
 	} {
-		elsewhere(t)
+		emptyFolder(t)
 		writeFile(t, ".env", text)
-		if _, err := LoadConfig(); err == nil || err.Error() != want {
+		_, err := LoadConfig()
+		if _, usage := errors.AsType[UsageError](err); !usage || err.Error() != want {
 			t.Errorf("%q: got %v, want %s", text, err, want)
 		}
 	}
-	elsewhere(t)
+	emptyFolder(t)
 	if err := os.Mkdir(".env", 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := LoadConfig(); err == nil || !strings.Contains(err.Error(), ".env: is a directory") {
-		t.Errorf("a folder: got %v, want it said", err)
+	if _, err := LoadConfig(); err == nil || err.Error() != "read .env: is a directory" {
+		t.Errorf("a folder: got %v", err)
 	}
 }

@@ -7,19 +7,33 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
 	"time"
+
+	"example.com/identity-webhooks/handlers"
 )
 
-// listening is a server on the port it holds.
+// listening is a server and its open port.
 type listening struct {
 	net.Listener
 	server      *http.Server
 	connections *connections
 }
 
-// serve prepares the server. It bounds what slow or greedy senders can hold, one by one and together; the longest answer
-// takes a read and a commit of 1.5 s.
-func (l *listening) serve(h http.Handler, most int, log *slog.Logger) {
+// listen opens a port. name is the variable that addr comes from.
+func listen(ctx context.Context, name, addr string) (net.Listener, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("%s: cannot listen on %s (stop the program that uses it, or set %s to another port): %w", name, addr, name, err)
+	}
+	return l, nil
+}
+
+// prepare sets up the server but does not start it. The limits bound what slow or greedy senders can hold; the longest answer takes a read
+// and a commit.
+func (l *listening) prepare(h http.Handler, most int, log *slog.Logger) {
 	l.connections = newConnections(most)
 	l.server = &http.Server{
 		Handler:           h,
@@ -29,19 +43,26 @@ func (l *listening) serve(h http.Handler, most int, log *slog.Logger) {
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    8 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-		ConnState:         l.connections.note,
+		ConnState:         func(conn net.Conn, state http.ConnState) { conn.(*connection).note(state) },
+		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
+			return context.WithValue(ctx, handlers.VerifiedKey{}, conn.(*connection).markVerified)
+		},
 	}
 }
 
-// Accept waits for room, and then for a connection.
+// Accept waits for a connection, and then until there is room for it.
 func (l *listening) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
 	l.connections.awaitRoom()
-	return l.Listener.Accept()
+	return l.connections.add(conn.(*net.TCPConn)), nil
 }
 
-// shutdown lets the server finish the answers under way. Connections that have sent nothing, as browsers and load balancers
-// keep at hand, are closed: net/http would take them for busy, and wait.
-func (l *listening) shutdown(ctx context.Context) error {
+// shutdown lets the server finish the requests in progress until ctx is done, and reports whether it did. It closes connections that have
+// sent nothing, which browsers and load balancers keep in reserve: net/http would wait for them.
+func (l *listening) shutdown(ctx context.Context) (finished bool, err error) {
 	done := make(chan error, 1)
 	go func() { done <- l.server.Shutdown(ctx) }()
 	tick := time.NewTicker(50 * time.Millisecond)
@@ -49,12 +70,38 @@ func (l *listening) shutdown(ctx context.Context) error {
 	for {
 		select {
 		case err := <-done:
-			if err != nil {
-				return errors.Join(fmt.Errorf("shut down %s: %w", l.Addr(), err), l.server.Close())
+			if errors.Is(err, context.DeadlineExceeded) {
+				return false, l.server.Close()
 			}
-			return nil
-		case <-tick.C: // by now the listener is closed, and no new ones come
+			return true, err
+		case <-tick.C: // by now the listener is closed, and no new connections come
 			l.connections.closeSilent()
 		}
 	}
+}
+
+// behindProxies replaces the remote address of requests from trusted proxies with the client's: the last address in X-Forwarded-For that is
+// not a trusted proxy itself. Earlier addresses are ignored, since anybody may have written them.
+func behindProxies(trusted []netip.Prefix, h http.Handler) http.Handler {
+	if len(trusted) == 0 {
+		return h
+	}
+	isTrusted := func(ip netip.Addr) bool {
+		return slices.ContainsFunc(trusted, func(p netip.Prefix) bool { return p.Contains(ip.Unmap()) })
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		peer, err := netip.ParseAddrPort(r.RemoteAddr)
+		hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+		client := peer.Addr()
+		for i := len(hops) - 1; i >= 0 && err == nil && isTrusted(client); i-- {
+			var hop netip.Addr
+			if hop, err = netip.ParseAddr(strings.TrimSpace(hops[i])); err == nil {
+				client = hop
+			}
+		}
+		if client != peer.Addr() {
+			r.RemoteAddr = netip.AddrPortFrom(client, 0).String()
+		}
+		h.ServeHTTP(w, r)
+	})
 }

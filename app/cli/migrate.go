@@ -11,13 +11,14 @@ import (
 func newMigrate() *cobra.Command {
 	return &cobra.Command{
 		Use:   "migrate",
-		Short: "Bring the database up to date, and stop",
-		Long:  "Brings the database up to date, as every start of the server does, and stops. For a deployment that migrates before it starts replicas.",
+		Short: "Bring the database up to date and exit",
+		Long: `Brings the database up to date, as every start of the server does, and exits.
+For deployments that migrate before they start replicas.`,
 		Example: `  go run . migrate
   DATABASE_URL=postgres://me@localhost/webhooks go run . migrate`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := loadConfig()
+			c, err := app.LoadConfig()
 			if err != nil {
 				return err
 			}

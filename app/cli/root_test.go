@@ -1,82 +1,108 @@
 package cli
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
+
+	"example.com/identity-webhooks/app"
 )
 
 func TestUnknownCommands(t *testing.T) {
 	isolate(t)
-	for command, want := range map[string]string{
-		"trigge":  `there is no command "trigge"; did you mean trigger?`,
-		"migarte": `there is no command "migarte"; did you mean migrate?`,
-		"ser":     `there is no command "ser"; did you mean serve?`,
-		"zzz":     `there is no command "zzz"; --help lists them`,
+	name := programName()
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"migarte"}, `there is no command "migarte"; did you mean migrate?`},
+		{[]string{"ser"}, `there is no command "ser"; did you mean serve?`},
+		{[]string{"zzz"}, `there is no command "zzz"; --help lists them`},
+		{[]string{"--port", "80"}, "unknown flag: --port (" + name + " --help lists the flags)"},
+		{[]string{"migrate", "--force"}, "unknown flag: --force (" + name + " migrate --help lists the flags)"},
+		{[]string{"migrate", "now"}, `unknown command "now" for "` + name + ` migrate"`},
 	} {
-		failsWith(t, want, command)
+		got := execute(t, c.args...)
+		if diff := cmp.Diff(result{exitUsage, "", "error: " + c.want + "\n"}, got, cmp.AllowUnexported(result{})); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", c.args, diff)
+		}
 	}
-	failsWith(t, `unknown flag: --cuont (identity-webhooks trigger --help lists the flags)`, "trigger", "--cuont", "3")
-	failsWith(t, `unknown flag: --port (identity-webhooks --help lists the flags)`, "--port", "80")
-	failsWith(t, `unknown command "now" for "identity-webhooks migrate"`, "migrate", "now")
-	failsWith(t, `accepts at most 1 arg(s), received 2`, "trigger", "a", "b")
 }
 
-// TestHelp: each command says what it is for, and shows how to call it.
+// TestHelp: each command says what it is for, shows how to call it, and fits a terminal of 80 columns.
 func TestHelp(t *testing.T) {
 	t.Parallel()
-	root := newServe(nil)
-	root.AddCommand(commands(samples())...)
-	for _, cmd := range append([]*cobra.Command{root}, root.Commands()...) {
-		name := strings.TrimSpace(strings.TrimPrefix(cmd.CommandPath(), root.Name()))
+	top := newRoot(samples())
+	for _, cmd := range append([]*cobra.Command{top}, top.Commands()...) {
+		name := strings.TrimSpace(strings.TrimPrefix(cmd.CommandPath(), top.Name()))
 		help := succeed(t, append(strings.Fields(name), "--help")...)
-		example := strings.TrimSpace("go run . " + name)
-		if cmd.Short == "" || !strings.Contains(help, "Examples:\n") || !strings.Contains(help, example) {
+		if example := strings.TrimSpace("go run . " + name); cmd.Short == "" || !strings.Contains(help, "Examples:\n") || !strings.Contains(help, example) {
 			t.Errorf("the help of %q has no example with %q:\n%s", name, example, help)
 		}
-		if last := strings.TrimSpace(cmd.Example); last == "" || strings.Contains(cmd.Example, "\t") {
-			t.Errorf("the examples of %q are %q", name, cmd.Example)
+		for line := range strings.Lines(help) {
+			if len([]rune(line)) > 81 && !strings.HasPrefix(line, "Use ") { // that one is cobra's
+				t.Errorf("the help of %q has a line of more than 80 columns:\n%s", name, line)
+			}
 		}
 	}
 }
 
-// TestErrors: one line each, whatever the error is made of.
-func TestErrors(t *testing.T) {
-	isolate(t)
-	t.Setenv("ADDR", "8080")
-	t.Setenv("LOG_LEVEL", "loud")
-	want := []string{`LOG_LEVEL is "loud": want debug, info, warn, error`, `ADDR is "8080": want host:port or :port`}
-	for _, args := range [][]string{nil, {"serve"}, {"migrate"}, {"trigger", "trst/webhook.test"}} {
-		if got := fails(t, args...); strings.Join(got, "\n") != strings.Join(want, "\n") {
-			t.Errorf("%q: got %q, want %q", args, got, want)
-		}
+func TestVersion(t *testing.T) {
+	t.Parallel()
+	if got := succeed(t, "--version"); !strings.HasPrefix(got, programName()+" version ") || !strings.Contains(got, "commit") {
+		t.Errorf("got %q", got)
 	}
 }
 
-// TestExitCodes: a script tells a mistake of its own from a failure.
+// TestExitCodes: a script can tell a mistake of its own from a failure.
 func TestExitCodes(t *testing.T) {
 	isolate(t)
-	for _, c := range []struct {
-		want int
-		args []string
-	}{
-		{exitOK, []string{"--help"}},
-		{exitOK, []string{"migrate"}},
-		{exitUsage, []string{"trigge"}},
-		{exitUsage, []string{"migrate", "--force"}},
-		{exitUsage, []string{"migrate", "now"}},
-		{exitUsage, []string{"bench", "--connections", "0"}},
-		{exitUsage, []string{"trigger", "trst/no.such.type"}},
-		{exitError, []string{"trigger", "trst/webhook.test", "--secret", "whsec_c2VjcmV0", "--url", "http://127.0.0.1:1"}},
+	for err, want := range map[error]int{
+		nil:                  exitOK,
+		errors.New("failed"): exitError,
+		fmt.Errorf("run: %w", app.UsageError{Err: os.ErrExist}): exitUsage,
+		errors.Join(os.ErrExist, app.UsageError{}):              exitUsage,
 	} {
-		if r := execute(t, c.args...); r.code != c.want {
-			t.Errorf("%q: exit code %d, want %d; stderr %q", c.args, r.code, c.want, r.stderr)
+		if got := exitCode(err); got != want {
+			t.Errorf("%v: %d, want %d", err, got, want)
 		}
 	}
+	t.Setenv("DATABASE_URL", "postgres://app@127.0.0.1:1/app")
+	if r := execute(t, "migrate"); r.code != exitError || len(problems(t, r.stderr)) != 1 {
+		t.Errorf("no database: %+v", r)
+	}
 	t.Setenv("ADDR", "8080")
-	if r := execute(t, "migrate"); r.code != exitUsage {
-		t.Errorf("a wrong ADDR: exit code %d, want %d", r.code, exitUsage)
+	t.Setenv("LOG_LEVEL", "loud")
+	for _, args := range [][]string{nil, {"serve"}, {"migrate"}} {
+		if r := execute(t, args...); r.code != exitUsage || len(problems(t, r.stderr)) != 2 {
+			t.Errorf("%q with a wrong configuration: %+v", args, r)
+		}
+	}
+}
+
+func TestMigrate(t *testing.T) {
+	isolate(t)
+	file := filepath.Join(t.TempDir(), "new", "webhooks.db")
+	t.Setenv("DATABASE_URL", "sqlite:"+file)
+	files, err := fs.Glob(os.DirFS(filepath.Join(root, "migrations", "sqlite")), "*.sql")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no migrations: ", err)
+	}
+	const end = "the database is up to date\n"
+	for _, want := range []string{"applied " + strings.Join(files, "\napplied ") + "\n" + end, end} {
+		if got := succeed(t, "migrate"); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the database: %v, %v, want mode 0600", info, err)
 	}
 }
 
