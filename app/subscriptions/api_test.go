@@ -11,120 +11,129 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// failing has the list of TRST's webhooks answered, and returns the error without what differs between runs.
-func failing(t *testing.T, d *double, answers ...answer) string {
-	t.Helper()
-	d.on("GET "+trstBase, answers...)
-	_, err := d.trst().List(t.Context())
-	if err == nil {
-		t.Fatal("no error")
+// patient is an API that notes pauses instead of waiting.
+func (d *double) patient() (api, *[]time.Duration) {
+	pauses := &[]time.Duration{}
+	a := newAPI("acme", d.URL, "ACME_API_KEY must be a key", " or ACME_PROJECT is", bearer(apiKey))
+	a.wait = func(_ context.Context, pause time.Duration) error {
+		*pauses = append(*pauses, pause)
+		return nil
 	}
-	for _, secret := range []string{apiKey, keyID} {
-		if strings.Contains(err.Error(), secret) {
-			t.Errorf("it shows a key: %v", err)
-		}
-	}
-	return strings.ReplaceAll(err.Error(), strings.TrimPrefix(d.URL, "http://"), "HOST")
+	return a, pauses
 }
 
+func (a api) webhooks(ctx context.Context) ([]Subscription, error) {
+	return list(ctx, a, "webhooks", "list webhooks", "/webhooks", a.webhook)
+}
+
+// TestErrors: each says what to do, and none shows a key or quotes the answer.
 func TestErrors(t *testing.T) {
 	t.Parallel()
 	d := newDouble(t)
-	html := map[string]string{"Content-Type": "text/html; charset=utf-8"}
+	a, _ := d.patient()
 	for _, c := range []struct {
 		answer answer
 		want   string
 	}{
-		{answer{status: 401, body: `{"secret":1}`}, "trst list webhooks: HOST answers 401: TRST_API_KEY_ID and TRST_API_KEY must be those of a key of the project TRST_PROJECT_ID, or of its organization"},
-		{answer{status: 403}, "trst list webhooks: HOST answers 403: TRST_API_KEY_ID and TRST_API_KEY must be those of a key of the project TRST_PROJECT_ID, or of its organization"},
-		{answer{status: 404}, "trst list webhooks: HOST answers 404: there is no such subscription, or TRST_API_URL is not right, or TRST_PROJECT_ID is not"},
-		{answer{status: 500}, "trst list webhooks: HOST answers 500"},
-		{answer{status: 301, header: map[string]string{"Location": "https://elsewhere.example/x?token=1"}}, "trst list webhooks: HOST answers 301, and points to https://elsewhere.example: is TRST_API_URL right?"},
-		{answer{body: "<html>", header: html}, `trst list webhooks: HOST answers 200 with "text/html", not JSON: is TRST_API_URL right?`},
-		{answer{body: ""}, `trst list webhooks: HOST answers 200 with "application/json", not JSON: is TRST_API_URL right?`},
-		{answer{body: `[{"id":7}]`}, "trst list webhooks: the answer holds no list of webhooks"},
-		{answer{body: strings.Repeat(" ", 1<<20) + "[]"}, "trst list webhooks: the answer of HOST is longer than 1 MiB: is TRST_API_URL right?"},
+		{answer{status: 401, body: `{"secret":1}`}, "HOST answers 401: ACME_API_KEY must be a key"},
+		{answer{status: 403}, "HOST answers 403: ACME_API_KEY must be a key"},
+		{answer{status: 401, header: map[string]string{"Date": "Fri, 02 Jan 2026 03:04:05 GMT"}}, "HOST answers 401: ACME_API_KEY must be a key; or the clock of this computer is wrong: "},
+		{answer{status: 404}, "HOST answers 404: there is no such webhook, or ACME_API_URL is wrong or ACME_PROJECT is"},
+		{answer{status: 500, body: "canary"}, "HOST answers 500"},
+		{answer{status: 301, header: map[string]string{"Location": "https://other.example/x?token=1"}}, "HOST answers 301 and redirects to https://other.example: is ACME_API_URL right?"},
+		{answer{body: "<html>canary"}, `HOST answers 200 without JSON: is ACME_API_URL right?`},
+		{answer{body: `["canary"]`}, "the list does not hold objects"},
+		{answer{body: `{"canary":[]}`}, "the answer of HOST does not have the documented form"},
+		{answer{body: strings.Repeat(" ", 1<<20) + "[]"}, "HOST answers 200 without JSON: is ACME_API_URL right?"},
 	} {
-		if got := failing(t, d, c.answer); got != c.want {
+		d.on("GET /webhooks", c.answer)
+		_, err := a.webhooks(t.Context())
+		if err == nil {
+			t.Fatalf("%+v: no error", c.answer)
+		}
+		got := strings.ReplaceAll(err.Error(), d.host(), "HOST")
+		if !strings.HasPrefix(got, "acme list webhooks: "+c.want) || strings.Contains(got, apiKey) || strings.Contains(got, "canary") {
 			t.Errorf("%d:\n got %s\nwant %s", c.answer.status, got, c.want)
 		}
 	}
 }
 
+// TestNoCredentialsAcrossRedirect: what a redirect points to is not called.
+func TestNoCredentialsAcrossRedirect(t *testing.T) {
+	t.Parallel()
+	d, other := newDouble(t), newDouble(t)
+	a, _ := d.patient()
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		d.on("POST /webhooks", answer{status: status, header: map[string]string{"Location": other.URL}})
+		if _, err := a.change(t.Context(), "create webhook", http.MethodPost, "/webhooks", 1); err == nil || !Uncertain(err) {
+			t.Errorf("%d: %v", status, err)
+		}
+	}
+	if list := other.requests(); len(list) > 0 {
+		t.Errorf("called %+v", list)
+	}
+}
+
 func TestTooManyRequests(t *testing.T) {
 	t.Parallel()
+	const later = "acme list webhooks: HOST answers 429, too many calls: try again in "
 	for name, c := range map[string]struct {
 		answers []answer
-		waits   []time.Duration
+		pauses  []time.Duration
 		want    string // the error
 	}{
 		"once":          {[]answer{{status: 429}, {body: "[]"}}, []time.Duration{time.Second}, ""},
 		"twice":         {[]answer{{status: 429}, {status: 429}, {body: "[]"}}, []time.Duration{time.Second, 2 * time.Second}, ""},
-		"always":        {[]answer{{status: 429}}, []time.Duration{time.Second, 2 * time.Second}, "trst list webhooks: HOST answers 429: it is called too often; try again in 4 s"},
+		"always":        {[]answer{{status: 429}}, []time.Duration{time.Second, 2 * time.Second}, later + "4 s"},
 		"it says when":  {[]answer{{status: 429, header: map[string]string{"Retry-After": "12"}}, {body: "[]"}}, []time.Duration{12 * time.Second}, ""},
-		"it says later": {[]answer{{status: 429, header: map[string]string{"Retry-After": "60"}}}, nil, "trst list webhooks: HOST answers 429: it is called too often; try again in 60 s"},
+		"it says later": {[]answer{{status: 429, header: map[string]string{"Retry-After": "60"}}}, []time.Duration{}, later + "60 s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := newDouble(t)
-			p := d.trst()
-			d.on("GET "+trstBase, c.answers...)
-			_, err := p.List(t.Context())
+			a, pauses := d.patient()
+			d.on("GET /webhooks", c.answers...)
+			_, err := a.webhooks(t.Context())
 			got := ""
 			if err != nil {
-				got = strings.ReplaceAll(err.Error(), strings.TrimPrefix(d.URL, "http://"), "HOST")
+				got = strings.ReplaceAll(err.Error(), d.host(), "HOST")
 			}
-			if diff := cmp.Diff(c.want, got); diff != "" {
-				t.Error(diff)
+			if diff := cmp.Diff([]any{c.want, c.pauses}, []any{got, append([]time.Duration{}, *pauses...)}); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
 			}
-			if diff := cmp.Diff(c.waits, d.waits); diff != "" {
-				t.Error(diff)
-			}
-			if status, ok := errors.AsType[StatusError](err); c.want != "" && (!ok || status.Status != http.StatusTooManyRequests) {
-				t.Errorf("%v is no StatusError of 429", err)
+			if status, ok := errors.AsType[StatusError](err); c.want != "" && (!ok || status.Status != 429) {
+				t.Errorf("%v is not a StatusError of 429", err)
 			}
 		})
 	}
 }
 
-// TestTooManyPosts: a POST that is answered with 429 did nothing, and is made again with a new nonce.
-func TestTooManyPosts(t *testing.T) {
-	t.Parallel()
-	d := newDouble(t)
-	p := newTrustist(d.config())
-	p.api.wait = d.patient
-	d.on("POST /v1/onboard/webhooks", answer{status: 429}, answer{body: trustistCreated})
-	if _, err := p.Create(t.Context(), Wanted{URL: "https://a.example/webhooks/trustist/t"}); err != nil {
-		t.Fatal(err)
-	}
-	list := d.requests()
-	if len(list) != 2 || list[0].Body != list[1].Body || list[0].Authorization == list[1].Authorization {
-		t.Errorf("%+v", list)
-	}
-	for _, r := range list {
-		checkHawk(t, d, r)
-	}
-}
-
-// TestUncertain: a change may have been made where the answer does not say that it was not.
+// TestUncertain: a change may have been made unless the answer says that it was not.
 func TestUncertain(t *testing.T) {
 	t.Parallel()
 	d := newDouble(t)
-	p := newTrustist(d.config())
-	p.api.wait = d.patient
-	for status, want := range map[int]bool{400: false, 401: false, 404: false, 429: false, 500: true, 503: true, 301: true, 200: true} {
-		d.on("POST /v1/onboard/webhooks", answer{status: status, body: "not JSON"})
-		if _, err := p.Create(t.Context(), Wanted{}); err == nil || Uncertain(err) != want {
+	a, _ := d.patient()
+	change := func() error {
+		_, err := a.change(t.Context(), "create webhook", http.MethodPost, "/webhooks", struct{}{})
+		return err
+	}
+	for status, want := range map[int]bool{400: false, 401: false, 404: false, 429: false, 500: true, 503: true, 200: true} {
+		d.on("POST /webhooks", answer{status: status, body: "not JSON"})
+		if err := change(); err == nil || Uncertain(err) != want {
 			t.Errorf("%d: uncertain is not %t: %v", status, want, err)
 		}
 	}
-	d.on("GET /v1/onboard/webhooks", answer{status: 500})
-	if _, err := p.List(t.Context()); err == nil || Uncertain(err) {
+	d.on("GET /webhooks", answer{status: 500})
+	if _, err := a.webhooks(t.Context()); err == nil || Uncertain(err) {
 		t.Errorf("a list changes nothing: %v", err)
 	}
 	d.Close()
-	if _, err := p.Create(t.Context(), Wanted{}); err == nil || Uncertain(err) {
+	if err := change(); err == nil || Uncertain(err) || !strings.Contains(err.Error(), "cannot reach 127.0.0.1:") {
 		t.Errorf("a call that was never made changes nothing: %v", err)
+	}
+	a.base = "https://no-such-host.invalid"
+	if err := change(); err == nil || Uncertain(err) {
+		t.Errorf("a host that does not exist does nothing: %v", err)
 	}
 }
 
@@ -141,40 +150,13 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-func TestUnreachable(t *testing.T) {
+func TestDeliveryFailed(t *testing.T) {
 	t.Parallel()
-	c := newDouble(t).config()
-	c.TRSTURL = "https://no-such-host.invalid/v1"
-	_, err := newTRST(c).List(t.Context())
-	want := "trst list webhooks: there is no host no-such-host.invalid: is TRST_API_URL right? TRST's pages name https://api.prod.trstinc.ca/v1 and https://api.trstinc.ca/v1"
-	if err == nil || err.Error() != want {
-		t.Errorf("%v, want %s", err, want)
-	}
-	d := newDouble(t)
-	d.Close()
-	if got := d.trst(); true {
-		_, err := got.List(t.Context())
-		if err == nil || !strings.HasPrefix(err.Error(), "trst list webhooks: cannot reach 127.0.0.1:") {
-			t.Errorf("%v", err)
-		}
-	}
-	ctx, cancel := context.WithDeadline(t.Context(), time.Now())
-	defer cancel()
-	d = newDouble(t)
-	_, err = d.trst().List(ctx)
-	if want := "trst list webhooks: " + strings.TrimPrefix(d.URL, "http://") + " does not answer within 10s"; err == nil || err.Error() != want {
-		t.Errorf("%v, want %s", err, want)
-	}
-}
-
-func TestClockOff(t *testing.T) {
-	t.Parallel()
-	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	for date, want := range map[string]string{
-		"": "", "Fri, 02 Jan 2026 03:03:35 GMT": "", "Fri, 02 Jan 2026 03:02:00 GMT": "the clock of this computer is 2m5s off theirs",
+	for status, want := range map[string]bool{
+		"failed": true, "FAILURE": true, "error": true, "503": true, "401": true, "200": false, "delivered": false, "pending": false, "": false,
 	} {
-		if got := clockOff(http.Header{"Date": {date}}, now); got != want {
-			t.Errorf("%s: %q, want %q", date, got, want)
+		if got := (Delivery{Status: status}).Failed(); got != want {
+			t.Errorf("%q failed: %t", status, got)
 		}
 	}
 }

@@ -2,15 +2,14 @@ package subscriptions
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
-	"time"
 )
 
 // double is a provider's API. It answers by method and path, and remembers what it was asked.
@@ -19,7 +18,6 @@ type double struct {
 	mu      sync.Mutex
 	answers map[string][]answer // the last one is given again and again
 	asked   []asked
-	waits   []time.Duration
 }
 
 type answer struct {
@@ -28,10 +26,8 @@ type answer struct {
 	header map[string]string
 }
 
-// asked is a request, its body with sorted keys.
-type asked struct {
-	Call, Authorization, APIKey, ContentType, Body string
-}
+// asked is a request, its body with sorted members.
+type asked struct{ Call, Authorization, APIKey, Body string }
 
 func newDouble(t *testing.T) *double {
 	t.Helper()
@@ -56,15 +52,15 @@ func (d *double) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if len(body) > 0 {
 		var value any
-		if err := json.Unmarshal(body, &value); err != nil {
-			panic(err)
+		if err := json.Unmarshal(body, &value); err != nil || r.Header.Get("Content-Type") != "application/json" {
+			panic(fmt.Sprint("not JSON: ", err))
 		}
 		if body, err = json.Marshal(value); err != nil {
 			panic(err)
 		}
 	}
 	call := r.Method + " " + r.URL.RequestURI()
-	d.asked = append(d.asked, asked{call, r.Header.Get("Authorization"), r.Header.Get("X-Api-Key"), r.Header.Get("Content-Type"), string(body)})
+	d.asked = append(d.asked, asked{call, r.Header.Get("Authorization"), r.Header.Get("X-Api-Key"), string(body)})
 	list := d.answers[call]
 	if len(list) == 0 {
 		http.Error(w, "no answer to "+call, http.StatusNotFound)
@@ -73,7 +69,6 @@ func (d *double) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if len(list) > 1 {
 		d.answers[call] = list[1:]
 	}
-	w.Header().Set("Content-Type", "application/json")
 	for name, value := range list[0].header {
 		w.Header().Set(name, value)
 	}
@@ -90,29 +85,11 @@ func (d *double) requests() []asked {
 	return list
 }
 
-// patient notes waits instead of waiting.
-func (d *double) patient(_ context.Context, pause time.Duration) error {
-	d.waits = append(d.waits, pause)
-	return nil
-}
+// host is what errors call the double.
+func (d *double) host() string { return strings.TrimPrefix(d.URL, "http://") }
 
 // The keys of tests, none of which may be seen in an error.
 const (
 	keyID  = "key-id-5b1f"
 	apiKey = "sk_live_c0ffee"
 )
-
-func (d *double) config() Config {
-	return Config{
-		TrustistURL: d.URL, TrustistPath: trustistOlder, TrustistKeyID: keyID, TrustistKey: apiKey,
-		TrustGateURL: d.URL, TrustGateKey: apiKey, TrustGateAuth: "bearer",
-		TRSTURL: d.URL + "/v1", TRSTKeyID: keyID, TRSTKey: apiKey, TRSTProject: "proj_7k2m",
-		LegalTalentURL: d.URL, LegalTalentKey: apiKey,
-	}
-}
-
-func (d *double) trst() trst {
-	p := newTRST(d.config())
-	p.api.wait = d.patient
-	return p
-}

@@ -13,10 +13,10 @@ const legalTalentSet = `{"status":"success","data":{"notification_config":{"webh
 func TestLegalTalent(t *testing.T) {
 	t.Parallel()
 	d := newDouble(t)
-	p := newLegalTalent(d.config())
-	const patch = "PATCH /kyc/tenants/me/notification-channels"
+	p := newLegalTalent(LegalTalentConfig{d.URL, apiKey})
+	const patch, get = "PATCH /kyc/tenants/me/notification-channels", "GET /kyc/tenants/me"
 	d.on(patch, answer{body: legalTalentSet})
-	d.on("GET /kyc/tenants/me", answer{body: legalTalentSet}, answer{body: `{"data":{"notification_config":{"webhook_url":null}}}`}, answer{body: `{"data":{}}`})
+	d.on(get, answer{body: legalTalentSet}, answer{body: `{"data":{"notification_config":{"webhook_url":null}}}`}, answer{body: `{"data":{}}`})
 
 	want := Subscription{Provider: "legaltalent", ID: "me", URL: "https://a.example/webhooks/legaltalent", Active: new(true)}
 	got, err := p.Create(t.Context(), Wanted{URL: want.URL, Secret: "ours"})
@@ -33,35 +33,21 @@ func TestLegalTalent(t *testing.T) {
 	if list, err := p.List(t.Context()); len(list) != 0 || err != nil {
 		t.Errorf("list of none: %v, %v", list, err)
 	}
-	if _, err := p.List(t.Context()); err == nil || err.Error() != "legaltalent: the answer has no data.notification_config" {
-		t.Errorf("list of what is not there: %v", err)
+	if _, err := p.List(t.Context()); err == nil {
+		t.Error("an answer without notification_config is taken for none")
 	}
-	auth := "Bearer " + apiKey
+	const auth = "Bearer " + apiKey
 	requests := []asked{
-		{patch, auth, "", "application/json", `{"webhook_secret":"ours","webhook_url":"https://a.example/webhooks/legaltalent"}`},
-		{patch, auth, "", "application/json", `{"webhook_secret":"newer"}`},
-		{"GET /kyc/tenants/me", auth, "", "", ""},
-		{"GET /kyc/tenants/me", auth, "", "", ""},
-		{"GET /kyc/tenants/me", auth, "", "", ""},
+		{patch, auth, "", `{"webhook_secret":"ours","webhook_url":"https://a.example/webhooks/legaltalent"}`},
+		{patch, auth, "", `{"webhook_secret":"newer"}`},
+		{get, auth, "", ""}, {get, auth, "", ""}, {get, auth, "", ""},
 	}
 	if diff := cmp.Diff(requests, d.requests()); diff != "" {
 		t.Errorf("requests (-want +got):\n%s", diff)
 	}
-}
-
-func TestLegalTalentRefuses(t *testing.T) {
-	t.Parallel()
-	d := newDouble(t)
-	p := newLegalTalent(d.config())
-	for want, w := range map[string]Wanted{
-		"legaltalent: a secret of ours is needed, since theirs is shown masked":                         {URL: "https://a.example"},
-		"legaltalent: a tenant has one webhook URL for all events: no events, name or state can be set": {Secret: "s", Events: []string{"*"}},
-	} {
-		if _, err := p.Create(t.Context(), w); err == nil || err.Error() != want {
-			t.Errorf("%v, want %s", err, want)
+	for _, w := range []Wanted{{URL: "https://a.example"}, {Secret: "s", Events: []string{"*"}}} {
+		if _, err := p.Create(t.Context(), w); err == nil || len(d.requests()) > 0 {
+			t.Errorf("%+v: %v", w, err)
 		}
-	}
-	if got := d.requests(); len(got) != 0 {
-		t.Errorf("called %v", got)
 	}
 }

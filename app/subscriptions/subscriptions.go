@@ -1,53 +1,54 @@
-// Package subscriptions manages our webhook subscription at each provider, as far as its API is documented. There is a type
-// for each provider, which has only the methods that its pages describe; what they leave out is an ErrUndocumented with
-// advice, never a guess.
+// Package subscriptions manages our webhooks at the providers, as far as their APIs are documented, and watches whether the
+// providers still send to us.
 package subscriptions
 
 import (
 	"context"
 	"fmt"
 	"net/url"
-	"slices"
 	"strings"
 
 	"example.com/identity-webhooks/handlers"
 )
 
-// Subscription is a webhook registered with a provider.
+// Subscription is a webhook that is registered with a provider.
 type Subscription struct {
 	Provider            string   `json:"provider"`
-	ID                  string   `json:"id"`  // empty where the provider gives none
-	URL                 string   `json:"url"` // with Trustist's path token: print SafeURL
+	ID                  string   `json:"id"`
+	URL                 string   `json:"url"` // may end in a secret token: print SafeURL
 	Name                string   `json:"name,omitempty"`
 	Events              []string `json:"events,omitempty"`
 	Active              *bool    `json:"active"`                         // nil if the provider does not say
 	ConsecutiveFailures *int     `json:"consecutive_failures,omitempty"` // nil if the provider does not say
-	Created             string   `json:"created,omitempty"`              // verbatim
-	Secret              string   `json:"-"`                              // only after creation, and only where the provider made it
+	Created             string   `json:"created,omitempty"`              // as the provider writes it
+	Secret              string   `json:"-"`                              // only in the answer to Create, and only if the provider chose it
 }
 
-// SafeURL is the URL to be shown. A path token, which is a secret, is replaced by its fingerprint.
+// Inactive reports whether the provider says that it sends nothing.
+func (s Subscription) Inactive() bool { return s.Active != nil && !*s.Active }
+
+// SafeURL is the URL with its path token, if it has one, replaced by the token's fingerprint.
 func (s Subscription) SafeURL() string {
-	target, token := s.parts()
-	if token == "" {
-		return target
+	target, token := s.split()
+	if token != "" {
+		return target + "<" + handlers.Fingerprint(token) + ">"
 	}
-	return target + "<" + handlers.Fingerprint(token) + ">"
-}
-
-// Token is the secret at the end of the URL's path, for providers that are known by it.
-func (s Subscription) Token() string {
-	_, token := s.parts()
-	return token
-}
-
-// Target is the URL without its token: subscriptions with one target are alternatives of each other.
-func (s Subscription) Target() string {
-	target, _ := s.parts()
 	return target
 }
 
-func (s Subscription) parts() (target, token string) {
+// Token is the secret at the end of the URL, for providers that are known by it.
+func (s Subscription) Token() string {
+	_, token := s.split()
+	return token
+}
+
+// Target is the URL without its token. Subscriptions with the same target replace each other.
+func (s Subscription) Target() string {
+	target, _ := s.split()
+	return target
+}
+
+func (s Subscription) split() (target, token string) {
 	if !handlers.TokenInPath(s.Provider) {
 		return s.URL, ""
 	}
@@ -63,92 +64,77 @@ func (s Subscription) parts() (target, token string) {
 	return u.Scheme + "://" + u.Host + path[:end], token
 }
 
-// Inactive reports whether the provider says that it sends nothing.
-func (s Subscription) Inactive() bool { return s.Active != nil && !*s.Active }
-
-// Wanted is a subscription to be made, or what is to change of one: empty fields then stay as they are.
+// Wanted is a subscription to create, or the changes to one. In a change, empty fields stay as they are.
 type Wanted struct {
 	URL     string
 	Name    string
 	Events  []string
 	Enabled *bool
-	Secret  string // of our own making, where the provider takes one
+	Secret  string // if the provider lets us choose it
 }
 
-// Provider is one of the types of this package. What it can do besides is said by the interfaces below.
-type Provider interface {
-	// Name is the provider's, as in package handlers.
-	Name() string
-	// TakesSecret reports whether we choose the secret. The others show theirs once, in the answer to Create.
-	TakesSecret() bool
-	// Instead says what to do where an operation is not documented.
-	Instead(operation string) string
+// Provider is what a provider's API can do. A function is nil if the provider does not document the operation.
+type Provider struct {
+	Name        string
+	TakesSecret bool // we choose the secret; other providers choose it and show it once, in the answer to Create
+	Single      bool // there is one webhook, without an ID of its own: Create replaces it
+
+	List       func(ctx context.Context) ([]Subscription, error)
+	Create     func(ctx context.Context, w Wanted) (Subscription, error)
+	Update     func(ctx context.Context, id string, w Wanted) (Subscription, error)
+	Delete     func(ctx context.Context, id string) error
+	Test       func(ctx context.Context, id string) error // has the provider send a test event
+	Deliveries func(ctx context.Context, id string) ([]Delivery, error)
+	Attempts   func(ctx context.Context, id, delivery string) ([]Attempt, error)
+
+	api         api
+	credentials []credential
+	problems    []error           // in the configuration
+	advice      map[string]string // what to do instead of an operation; under "" for all others
 }
 
-// The operations that a provider's pages may describe.
-type (
-	// Lister lists our subscriptions.
-	Lister interface {
-		List(ctx context.Context) ([]Subscription, error)
-	}
-	// Creator makes a subscription. Its Secret, if it has one, is shown this once.
-	Creator interface {
-		Create(ctx context.Context, w Wanted) (Subscription, error)
-	}
-	// Updater changes a subscription.
-	Updater interface {
-		Update(ctx context.Context, id string, w Wanted) (Subscription, error)
-	}
-	// Deleter ends a subscription.
-	Deleter interface {
-		Delete(ctx context.Context, id string) error
-	}
-	// Tester has a test event sent.
-	Tester interface {
-		Test(ctx context.Context, id string) error
-	}
-	// DeliveryLister lists what the provider sent, and how often it tried.
-	DeliveryLister interface {
-		Deliveries(ctx context.Context, id string) ([]Delivery, error)
-		Attempts(ctx context.Context, id, delivery string) ([]Attempt, error)
-	}
-)
-
-// The names of the operations.
+// The operations, as advice and errors name them.
 const (
-	ListOperation       = "list"
-	CreateOperation     = "create"
-	UpdateOperation     = "update"
-	DeleteOperation     = "delete"
-	TestOperation       = "test"
-	DeliveriesOperation = "deliveries"
+	OpList       = "list"
+	OpUpdate     = "update"
+	OpDelete     = "delete"
+	OpTest       = "test"
+	OpDeliveries = "deliveries"
 )
 
-// Can returns the provider as something that can do an operation, or ErrUndocumented.
-func Can[T any](p Provider, operation string) (T, error) {
-	able, ok := p.(T)
-	if !ok {
-		return able, ErrUndocumented{p.Name(), operation, p.Instead(operation)}
+// Undocumented is the error of an operation that the provider does not document. It says what to do instead.
+func (p Provider) Undocumented(operation string) error {
+	verb := operation
+	if operation == OpDeliveries {
+		verb = "list the deliveries of"
 	}
-	return able, nil
+	return fmt.Errorf("%s does not document how to %s webhooks by its API: %s", p.Name, verb, p.Advice(operation))
 }
 
-// ErrUndocumented says that a provider's pages do not describe an operation, and what to do instead.
-type ErrUndocumented struct{ Provider, Operation, Advice string }
-
-func (e ErrUndocumented) Error() string {
-	return fmt.Sprintf("%s does not document how to %s webhooks by its API: %s", e.Provider, verbs[e.Operation], e.Advice)
-}
-
-var verbs = map[string]string{
-	ListOperation: "list", CreateOperation: "create", UpdateOperation: "update", DeleteOperation: "delete",
-	TestOperation: "test", DeliveriesOperation: "list the deliveries of",
-}
-
-// Limited returns those of the subscriptions that send to a target; all, if it is empty.
-func Limited(all []Subscription, target string) []Subscription {
-	if target == "" {
-		return all
+// Advice says what to do instead of an operation.
+func (p Provider) Advice(operation string) string {
+	if advice, special := p.advice[operation]; special {
+		return advice
 	}
-	return slices.DeleteFunc(slices.Clone(all), func(s Subscription) bool { return s.Target() != target })
+	return p.advice[""]
+}
+
+// Restart is the command that makes an inactive webhook send again.
+func (p Provider) Restart(s Subscription) string {
+	switch {
+	case p.Update != nil && !p.Single:
+		return fmt.Sprintf("go run . subscriptions update %s %s --enabled", p.Name, s.ID)
+	case p.Delete != nil:
+		return fmt.Sprintf("go run . subscriptions delete %s %s && %s", p.Name, s.ID, createCommand(p.Name, s.URL))
+	}
+	return createCommand(p.Name, s.URL)
+}
+
+// createCommand registers the host of a URL with a provider.
+func createCommand(provider, raw string) string {
+	command := "go run . subscriptions create " + provider
+	if base, _, _ := strings.Cut(raw, "/webhooks"); base != "" {
+		command += " --url " + base
+	}
+	return command
 }

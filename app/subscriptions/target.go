@@ -3,83 +3,65 @@ package subscriptions
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 
 	"example.com/identity-webhooks/handlers"
 )
 
-// TargetURL is the URL at which a provider is to call us: public, with or without /webhooks and what follows, plus the
-// provider's path and, where it is known by one, the secret. The error says why no provider would take it.
+// TargetURL is where a provider is to call us. The public URL may include /webhooks and what follows; the result ends in the
+// provider's path and, if the provider is known by a path token, in the secret. The error says why no provider would accept it.
 func TargetURL(public, provider, secret string) (string, error) {
 	u, err := url.Parse(public)
-	if err != nil || u.Host == "" {
-		return "", errors.New("it is no URL: want https://host")
-	}
-	if err := checkPublic(u); err != nil {
-		return "", err
+	switch {
+	case err != nil || u.Host == "":
+		return "", errors.New("not a URL: want https://host")
+	case u.Scheme != "https":
+		return "", errors.New("providers send to https only")
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return "", errors.New("it must have no user, query or fragment")
+	case !isPublic(u.Hostname()):
+		return "", fmt.Errorf("%s is not public, and providers do not send to localhost or private networks; use ngrok", u.Hostname())
 	}
 	base, _, _ := strings.Cut(u.Path, "/webhooks")
 	u.Path, u.RawPath = strings.TrimSuffix(base, "/")+"/webhooks/"+provider, ""
-	target := u.String()
 	if handlers.TokenInPath(provider) {
-		target += "/" + url.PathEscape(secret)
+		return u.String() + "/" + url.PathEscape(secret), nil
 	}
-	return target, nil
+	return u.String(), nil
 }
 
-// checkPublic refuses what providers refuse: all want HTTPS in production, and a host that is public.
-func checkPublic(u *url.URL) error {
-	switch host := strings.TrimSuffix(strings.ToLower(u.Hostname()), "."); {
-	case u.Scheme != "https":
-		return errors.New("providers send to https only")
-	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return errors.New("it must have no user, query or fragment")
-	case !publicHost(host):
-		return fmt.Errorf("%s is not public: providers do not send to localhost or private networks; ngrok gives it a public name", u.Hostname())
-	}
-	return nil
-}
+// carrierNAT is shared address space (RFC 6598).
+var carrierNAT = netip.MustParsePrefix("100.64.0.0/10")
 
-var (
-	// carrierNAT is shared address space, which is not public either (RFC 6598).
-	carrierNAT = netip.MustParsePrefix("100.64.0.0/10")
-	// privateSuffixes are those of names that only a private network resolves.
-	privateSuffixes = []string{".localhost", ".local", ".internal", ".lan", ".home.arpa", ".intranet", ".corp", ".test", ".invalid"}
-)
-
-func publicHost(host string) bool {
+// isPublic reports whether a host can be on the internet. A name without a dot, or under one of the domains that are reserved for
+// private use, cannot.
+func isPublic(host string) bool {
 	if ip, err := netip.ParseAddr(host); err == nil {
 		ip = ip.Unmap()
 		return ip.IsGlobalUnicast() && !ip.IsPrivate() && !carrierNAT.Contains(ip)
 	}
-	dot := strings.LastIndex(host, ".")
-	if dot < 1 || dot == len(host)-1 || strings.ContainsAny(host[dot+1:dot+2], "0123456789") { // 127.1 is an address to some
-		return false
-	}
-	for _, suffix := range privateSuffixes {
-		if strings.HasSuffix(host, suffix) {
-			return false
-		}
-	}
-	return true
+	labels := strings.Split(strings.TrimSuffix(strings.ToLower(host), "."), ".")
+	last := labels[len(labels)-1]
+	return len(labels) > 1 && last != "" && !strings.ContainsAny(last[:1], "0123456789") &&
+		!slices.Contains([]string{"localhost", "local", "internal", "test", "invalid"}, last)
 }
 
-// checkAPI refuses an API URL that would show credentials to the network. Only to this computer they may go by http.
+// checkAPI refuses an API URL that would show credentials to the network: http is only for this computer.
 func checkAPI(raw string) error {
 	u, err := url.Parse(raw)
-	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+	switch {
+	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		return errors.New("want https://host")
-	}
-	if u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname()) {
+	case u.Scheme == "https", u.Scheme == "http" && isLoopback(u.Hostname()):
 		return nil
 	}
-	return errors.New("want https: it takes credentials")
+	return errors.New("want https, since credentials are sent there")
 }
 
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
 }

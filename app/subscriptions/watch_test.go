@@ -11,10 +11,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"example.com/identity-webhooks/handlers"
 	"example.com/identity-webhooks/models"
 )
 
-// inbox is a store with some of TRST's events.
+// inbox is a store with some events.
 type inbox struct {
 	have []string
 	at   models.Time
@@ -25,43 +26,41 @@ func (i inbox) LastEvent(context.Context, string) (models.Time, error) { return 
 
 func (i inbox) Events(_ context.Context, f models.EventFilter, _ models.Page) ([]models.Event, error) {
 	for _, id := range i.have {
-		if id == f.ExternalID && f.Provider == "trst" {
+		if id == f.ExternalID {
 			return []models.Event{{ExternalID: id}}, nil
 		}
 	}
 	return nil, i.err
 }
 
-// watched is a watch of one provider's double, with its log.
+// watched is a watch of one provider, which has this list of webhooks, with its log.
 type watched struct {
 	*Watch
-	t   *testing.T
-	log *strings.Builder
+	t    *testing.T
+	log  *strings.Builder
+	list []Subscription
+	err  error
 }
 
-func watch(t *testing.T, d *double, name string, i inbox) watched {
+func watch(t *testing.T, p Provider, i inbox) *watched {
 	t.Helper()
-	log := &strings.Builder{}
-	c := d.config()
-	c.PublicURL, c.CheckInterval = "https://yourapp.com", time.Hour
-	w := NewWatch(c, func() map[string][]string { return map[string][]string{"trustist": {"tok"}} }, i, slog.New(slog.NewTextHandler(log, nil)))
-	for _, p := range w.providers {
-		if p.Name() == name {
-			w.providers = []Provider{p}
-			return watched{w, t, log}
-		}
-	}
-	t.Fatalf("%s is not watched", name)
-	return watched{}
+	w := &watched{t: t, log: &strings.Builder{}}
+	secrets := map[string][]handlers.Secret{p.Name: {{Value: "tok"}}}
+	w.Watch = NewWatch(Config{PublicURL: "https://a.example", CheckInterval: time.Hour}, secrets, i, slog.New(slog.NewTextHandler(w.log, nil)))
+	p.List = func(context.Context) ([]Subscription, error) { return w.list, w.err }
+	w.providers = []Provider{p}
+	return w
 }
 
-// check runs a round and wants one subscription with this problem, and so many warnings in the log by then.
-func (w watched) check(problem, mend string, warnings int) {
+// check runs a round in which the provider has these webhooks. It wants one state with this problem and this command to fix it, and so
+// many warnings in the log by then.
+func (w *watched) check(problem, fix string, warnings int, list ...Subscription) {
 	w.t.Helper()
+	w.list = list
 	w.Check(w.t.Context())
 	states := w.States()
-	if len(states) != 1 || states[0].Problem != problem || states[0].Mend != mend {
-		w.t.Errorf("states %+v, want problem %q, mended by %q", states, problem, mend)
+	if len(states) != 1 || states[0].Problem != problem || states[0].Mend != fix {
+		w.t.Errorf("states %+v, want problem %q, fixed by %q", states, problem, fix)
 	}
 	if n := strings.Count(w.log.String(), "subscription has a problem"); n != warnings {
 		w.t.Errorf("%d warnings, want %d:\n%s", n, warnings, w.log)
@@ -71,92 +70,97 @@ func (w watched) check(problem, mend string, warnings int) {
 	}
 }
 
-func trustistList(failures int, active bool) answer {
-	return answer{body: fmt.Sprintf(`[{"id":"w1","url":"https://yourapp.com/webhooks/trustist/tok","events":["onboard.session.completed"],
-		"isActive":%t,"created":"2025-10-21T10:00:00Z","consecutiveFailures":%d}]`, active, failures)}
+// acme is a webhook of the provider acme.
+func acme(active bool, failures int) Subscription {
+	return Subscription{Provider: "acme", ID: "w1", URL: "https://a.example/webhooks/acme", Active: &active, ConsecutiveFailures: &failures}
 }
 
-// Trustist disables a webhook after five failures in a row: the next round notices, says so once, and says how to mend it.
+// A provider that gives up after some failures in a row is noticed: the log says so once, and how to fix it.
 func TestWatchNoticesDisabled(t *testing.T) {
 	t.Parallel()
-	d := newDouble(t)
 	at := models.At(time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC))
-	w := watch(t, d, "trustist", inbox{at: at})
-	call := "GET " + trustistOlder
-	d.on(call, trustistList(0, true))
-	w.check("", "", 0)
-	if state := w.States()[0]; state.LastEventAt != at || state.ID != "w1" || *state.ConsecutiveFailures != 0 || !*state.Active {
-		t.Errorf("state %+v", state)
+	w := watch(t, Provider{Name: "acme"}, inbox{at: at})
+	w.check("", "", 0, acme(true, 0))
+	want := handlers.SubscriptionState{
+		Provider: "acme", ID: "w1", URL: "https://a.example/webhooks/acme", Active: new(true), ConsecutiveFailures: new(0), LastEventAt: at,
+		CheckedAt: w.States()[0].CheckedAt,
 	}
-	d.on(call, trustistList(3, true))
-	w.check("3 deliveries in a row failed: the log and GET /api/rejections say why", "", 1)
-	d.on(call, trustistList(4, true))
-	w.check("4 deliveries in a row failed: the log and GET /api/rejections say why", "", 1) // no news
-	d.on(call, trustistList(5, false))
-	mend := "go run . subscriptions delete trustist w1 && go run . subscriptions create trustist --url https://yourapp.com"
-	w.check("it is disabled after 5 failures in a row: nothing is sent to us", mend, 2)
-	w.check("it is disabled after 5 failures in a row: nothing is sent to us", mend, 2)
-	d.on(call, trustistList(0, true))
-	w.check("", "", 2)
+	if diff := cmp.Diff(want, w.States()[0]); diff != "" {
+		t.Errorf("state (-want +got):\n%s", diff)
+	}
+	w.check("3 deliveries in a row failed: the log and GET /api/rejections say why", "", 1, acme(true, 3))
+	w.check("4 deliveries in a row failed: the log and GET /api/rejections say why", "", 1, acme(true, 4)) // no news
+	fix := "go run . subscriptions create acme --url https://a.example"
+	w.check("it is disabled after 5 failures in a row: nothing is sent to us", fix, 2, acme(false, 5))
+	w.check("it is disabled after 5 failures in a row: nothing is sent to us", fix, 2, acme(false, 5))
+	w.err = errors.New("no answer")
+	w.check("it cannot be checked: no answer", "", 3)
+	w.err = nil
+	if strings.Contains(w.log.String(), "well again") {
+		t.Errorf("what cannot be checked is not well:\n%s", w.log)
+	}
+	w.check("", "", 3, acme(true, 0))
 	if !strings.Contains(w.log.String(), "subscription is well again") {
 		t.Errorf("log:\n%s", w.log)
 	}
+	w.check("no webhook of ours is registered", fix, 4)
+	other := acme(true, 0)
+	other.URL = "https://other.example/webhooks/acme"
+	w.check("no webhook of ours is registered", fix, 4, other)
 }
 
-func TestWatchFindings(t *testing.T) {
+// An inactive webhook that another one has replaced is of no interest.
+func TestWatchIgnoresReplaced(t *testing.T) {
 	t.Parallel()
-	d := newDouble(t)
-	w := watch(t, d, "trustist", inbox{})
-	call := "GET " + trustistOlder
-	d.on(call, answer{body: `[]`})
-	w.check("no webhook of ours is registered", "go run . subscriptions create trustist --url https://yourapp.com", 1)
-	d.on(call, answer{status: 403, body: `{"error":"no"}`})
-	w.Check(t.Context())
-	if state := w.States()[0]; !strings.HasPrefix(state.Problem, "it cannot be checked: ") || !strings.Contains(state.Problem, "manage_webhooks") {
-		t.Errorf("state %+v, want the permission named", state)
-	}
-	other := trustistList(0, true)
-	other.body = strings.Replace(other.body, "/tok", "/gone", 1)
-	d.on(call, other)
-	w.check("its path token is none of ours: all it sends is refused",
-		"go run . subscriptions delete trustist w1 && go run . subscriptions create trustist --url https://yourapp.com", 3)
-	// One that was deleted stays in the list; another one has taken its place.
-	replaced := trustistList(5, false)
-	replaced.body = strings.TrimSuffix(replaced.body, "]") + `,{"id":"w2","url":"https://yourapp.com/webhooks/trustist/tok","isActive":true,"created":"2025-10-22T10:00:00Z"}]`
-	d.on(call, replaced)
-	w.check("", "", 3)
-	if !strings.Contains(w.log.String(), "subscription is well again") {
-		t.Errorf("the log does not say that the problem of the replaced one is gone:\n%s", w.log)
-	}
+	w := watch(t, Provider{Name: "acme"}, inbox{})
+	newer, newest := acme(true, 0), acme(false, 0)
+	newer.ID, newer.Created = "w2", "2026-02-01"
+	w.check("", "", 0, acme(false, 5), newer)
+	newest.ID, newest.Created = "w3", "2026-03-01"
+	w.check("it is not active: nothing is sent to us", "go run . subscriptions create acme --url https://a.example", 1, acme(false, 5), newest)
 }
 
-// What TRST could not deliver and we never got is counted.
-func TestWatchMissing(t *testing.T) {
+// The command that starts an inactive webhook again depends on what the provider's API can do.
+func TestRestart(t *testing.T) {
 	t.Parallel()
-	d := newDouble(t)
-	w := watch(t, d, "trst", inbox{have: []string{"came"}})
-	const path = "/v1/project/proj_7k2m/webhooks"
-	d.on("GET "+path, answer{body: `[{"id":"wh_1","url":"https://yourapp.com/webhooks/trst","event_types":["enrollment.completed"],"enabled":true}]`})
-	d.on("GET "+path+"/wh_1/deliveries", answer{body: `[{"id":"d1","event_id":"came","status":"failed"},{"id":"d2","event_id":"lost","status":"failed"},
-		{"id":"d3","event_id":"fine","status":"success"}]`})
-	w.check("1 deliveries failed and never came", "go run . subscriptions deliveries trst wh_1 --missing", 1)
-	d.on("GET "+path, answer{body: `[{"id":"wh_1","url":"https://yourapp.com/webhooks/trst","event_types":["enrollment.completed"],"enabled":false}]`})
-	w.check("it is not active: nothing is sent to us", "go run . subscriptions update trst wh_1 --enabled", 2)
+	remove := func(context.Context, string) error { return nil }
+	update := func(context.Context, string, Wanted) (Subscription, error) { return Subscription{}, nil }
+	const create = "go run . subscriptions create acme --url https://a.example"
+	for want, p := range map[string]Provider{
+		create: {},
+		"go run . subscriptions delete acme w1 && " + create: {Delete: remove},
+		"go run . subscriptions update acme w1 --enabled":    {Delete: remove, Update: update},
+	} {
+		p.Name = "acme"
+		if got := p.Restart(acme(false, 0)); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
 }
 
-// A database that does not answer, and a shutdown, are no findings about a subscription.
+// Deliveries that failed and never came are counted.
+func TestWatchMissed(t *testing.T) {
+	t.Parallel()
+	p := Provider{Name: "acme", Deliveries: func(context.Context, string) ([]Delivery, error) {
+		return []Delivery{{ID: "d1", EventID: "came", Status: "failed"}, {ID: "d2", EventID: "lost", Status: "failed"}, {ID: "d3", EventID: "fine", Status: "success"}}, nil
+	}}
+	watch(t, p, inbox{have: []string{"came"}}).check("1 deliveries failed and never came", "go run . subscriptions deliveries acme w1 --missing", 1, acme(true, 0))
+	p.Deliveries = func(context.Context, string) ([]Delivery, error) { return nil, errors.New("no") }
+	watch(t, p, inbox{}).check("its deliveries cannot be read: no", "", 1, acme(true, 0))
+}
+
+// A database that does not answer, and a shutdown, are not findings about a subscription.
 func TestWatchOutlivesTrouble(t *testing.T) {
 	t.Parallel()
-	d := newDouble(t)
-	w := watch(t, d, "trustist", inbox{err: errors.New("database is closed")})
-	d.on("GET "+trustistOlder, trustistList(0, true))
-	w.check("", "", 0)
+	w := watch(t, Provider{Name: "acme"}, inbox{err: errors.New("database is closed")})
+	w.check("", "", 0, acme(true, 0))
 	if !strings.Contains(w.log.String(), "last event not read") {
 		t.Errorf("log:\n%s", w.log)
 	}
 	before := w.States()
 	ended, stop := context.WithCancel(t.Context())
 	stop()
+	w.list = nil
 	w.Check(ended)
 	if diff := cmp.Diff(before, w.States()); diff != "" {
 		t.Errorf("after a shutdown (-before +after):\n%s", diff)

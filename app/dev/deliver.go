@@ -1,0 +1,123 @@
+package dev
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"example.com/identity-webhooks/app"
+	"example.com/identity-webhooks/handlers"
+)
+
+// answer is how a server answered a delivery.
+type answer struct {
+	status int
+	code   string // accepted, duplicate or the error code; empty if the answer is not one of ours
+	text   string // all of it on one line, the status included
+}
+
+// deliver sends a signed delivery to a server whose webhooks are below base. An error does not show the URL, which may end in
+// a secret.
+func deliver(ctx context.Context, base string, signed handlers.Request) (answer, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+signed.Path, bytes.NewReader(signed.Body))
+	if err != nil {
+		return answer{}, withoutURL(err)
+	}
+	req.Header = signed.Header.Clone()
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := client.Do(req)
+	if err != nil {
+		return answer{}, withoutURL(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 4<<10))
+	if err != nil {
+		return answer{}, err
+	}
+	a := answer{status: resp.StatusCode, text: clean(resp.Status)}
+	if to, err := resp.Location(); err == nil && resp.StatusCode/100 == 3 {
+		a.text += ", a redirect to " + clean(to.Scheme+"://"+to.Host) + ", which is not followed: it would take the signature to that server"
+	}
+	var body struct{ Status, Error string }
+	if text = bytes.TrimSpace(text); json.Unmarshal(text, &body) == nil && !bytes.ContainsRune(text, '\n') {
+		a.code, a.text = body.Status+body.Error, a.text+" "+clean(string(text))
+	}
+	return a, nil
+}
+
+// signer returns a provider with the secret to sign with: the given one or, if that is empty, the configured one.
+func signer(c app.Config, provider, secret string) (handlers.Provider, error) {
+	if err := checkProvider(provider); err != nil {
+		return nil, err
+	}
+	s := handlers.Settings{Secrets: c.Secrets[provider], Options: c.Options}
+	if secret != "" {
+		s.Secrets = []handlers.Secret{{Value: secret}}
+	}
+	if len(s.Secrets) == 0 {
+		return nil, UsageError{fmt.Errorf("there is no secret for %s: set %s or use --secret", provider, app.SecretName(provider))}
+	}
+	p, err := handlers.NewProvider(provider, s)
+	return p, usage(err)
+}
+
+func checkProvider(name string) error {
+	if slices.Contains(handlers.ProviderNames(), name) {
+		return nil
+	}
+	return UsageError{fmt.Errorf("there is no provider %q: want %s", name, strings.Join(handlers.ProviderNames(), ", "))}
+}
+
+// serverURL reads the value of a flag that names a server, and returns it without a slash at the end. The URL of one of the
+// server's webhooks names it too.
+func serverURL(flag, value string) (string, error) {
+	u, err := url.Parse(value)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return "", UsageError{fmt.Errorf("--%s is %q: want http://host or https://host", flag, clean(value))}
+	}
+	u.Path, _, _ = strings.Cut(u.Path, "/webhooks")
+	u.Path, u.RawPath, u.RawQuery, u.Fragment = strings.TrimSuffix(u.Path, "/"), "", "", ""
+	return u.String(), nil
+}
+
+// webhookURL is where the world reaches a provider's webhooks at a server, and the same without a secret, to be shown.
+func webhookURL(base, name string, p handlers.Provider) (full, shown string) {
+	full = strings.TrimSuffix(base, "/") + "/webhooks/" + p.Sign(nil, time.Time{}).Path
+	if handlers.TokenInPath(name) {
+		return full, strings.TrimSuffix(base, "/") + "/webhooks/" + name + "/<its secret>"
+	}
+	return full, full
+}
+
+// advice says what to do about an answer other than 200.
+func advice(a answer, provider string) string {
+	switch a.status {
+	case http.StatusUnauthorized:
+		return fmt.Sprintf(": sign with the server's %s (or --secret); its log and /api/rejections say what was wrong", app.SecretName(provider))
+	case http.StatusNotFound:
+		return fmt.Sprintf(": the server has no %s, or another one than was used here", app.SecretName(provider))
+	case http.StatusServiceUnavailable:
+		return ": its database does not answer in time; its log says more"
+	}
+	return ""
+}
+
+// sleep waits, or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}

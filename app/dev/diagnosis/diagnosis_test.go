@@ -1,0 +1,191 @@
+package diagnosis
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"example.com/identity-webhooks/handlers"
+)
+
+var noon = time.Date(2026, 2, 4, 12, 0, 0, 0, time.UTC)
+
+const right = "whsec_d2d9f6a107c4e4e8b1a593e0"
+
+// with returns a provider with one secret. The providers' own tests hold the known answers for how they sign.
+func with(t testing.TB, name, secret string) handlers.Provider {
+	t.Helper()
+	p, err := handlers.NewProvider(name, handlers.Settings{Secrets: []handlers.Secret{{Value: secret}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// signing are the providers that sign with a header.
+func signing(t testing.TB) []string {
+	t.Helper()
+	return slices.DeleteFunc(handlers.ProviderNames(), func(name string) bool { return with(t, name, right).Schemes()[0].Header == "" })
+}
+
+// delivered is the case of a body that was sent instead of the one that was signed with a secret, at this time before noon.
+func delivered(t testing.TB, name, secret string, body, sent string, age time.Duration) Case {
+	t.Helper()
+	return Case{
+		Provider: name, Secrets: map[string][]handlers.Secret{name: {{Value: right}}},
+		Delivery: handlers.Delivery{Header: with(t, name, secret).Sign([]byte(body), noon.Add(-age)).Header, Body: []byte(sent), ReceivedAt: noon},
+	}
+}
+
+func mustDiagnose(t testing.TB, c Case) Finding {
+	t.Helper()
+	f, err := Diagnose(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// TestEveryProvider: the same mistakes are recognised whichever way a provider signs.
+func TestEveryProvider(t *testing.T) {
+	t.Parallel()
+	const body, rewritten = `{"a": ["é", 1]}`, `{"a":["\u00e9",1]}`
+	for _, name := range signing(t) {
+		s := with(t, name, right).Schemes()[0]
+		signed := func(secret, body, sent string, age time.Duration) Case {
+			return delivered(t, name, secret, body, sent, age)
+		}
+		cut := signed(right, body, body, 0)
+		value := cut.Delivery.Header.Get(s.Header)
+		cut.Delivery.Header.Set(s.Header, value[:len(value)-4])
+		bare := signed(right, body, body, 0)
+		bare.Delivery.Header = http.Header{}
+		repeated := signed(right, body, body, 0)
+		repeated.Delivery.Header.Add(s.Header, value)
+		for want, c := range map[string]Case{
+			"unreadable_body":              signed(right, body, body, 0), // it is signed
+			"newline_added":                signed(right, body, body+"\n", 0),
+			"json_rewritten":               signed(right, body, rewritten, 0),
+			"empty_body_signed":            signed(right, "", body, 0),
+			"body_empty":                   signed(right, body, "", 0),
+			"secret_prefix":                signed(strings.TrimPrefix(right, "whsec_"), body, body, 0),
+			"secret_whitespace":            signed(right+"\n", body, body, 0),
+			"newline_removed secret_case":  signed(strings.ToUpper(right), body+"\n", body, 0),
+			"wrong_secret_or_changed_body": signed("whsec_of_a_stranger", body, body, 0),
+			"too_old":                      signed(right, body, body, 301*time.Second),
+			"newline_added too_old":        signed(right, body, body+"\n", 6*time.Minute),
+			"from_the_future":              signed(right, body, body, -301*time.Second),
+			"truncated_signature":          cut,
+			"missing_header":               bare,
+			"repeated_header":              repeated,
+		} {
+			timed := s.MaxAge > 0 && !strings.Contains(want, "future") || s.MaxAhead > 0 && strings.Contains(want, "future")
+			if !timed && (strings.Contains(want, "too_old") || want == "from_the_future") || s.Pairs && want == "truncated_signature" {
+				continue
+			}
+			f := mustDiagnose(t, c)
+			got := string(f.Cause)
+			for _, also := range f.Also {
+				got += " " + string(also)
+			}
+			if got != want || f.Valid || !strings.HasSuffix(f.Explanation, ".") || !strings.HasSuffix(f.Hint, ".") {
+				t.Errorf("%s: got %+v, want %s", name, f, want)
+			}
+		}
+	}
+}
+
+// TestOtherSecrets: a secret of another provider, and one that is configured but was not given.
+func TestOtherSecrets(t *testing.T) {
+	t.Parallel()
+	for _, name := range signing(t) {
+		c := delivered(t, name, "whsec_other", "{}", "{}", 0)
+		c.Spare = []handlers.Secret{{Value: "whsec_other"}}
+		if f := mustDiagnose(t, c); f.Cause != "other_secret" || !strings.Contains(f.Explanation, "not with the one that was given") {
+			t.Errorf("%s: got %+v", name, f)
+		}
+		for _, other := range handlers.ProviderNames() {
+			if other == name {
+				continue
+			}
+			c := delivered(t, name, "whsec_other", "{}", "{}", 0)
+			c.Secrets[other] = []handlers.Secret{{Value: "whsec_other"}}
+			// Two providers may sign alike. Then the delivery is taken for the other's.
+			if f := mustDiagnose(t, c); (f.Cause != "other_secret" && f.Cause != "other_provider") || len(f.Also) > 0 || !strings.Contains(f.Explanation, other) {
+				t.Errorf("%s, %s: got %+v", name, other, f)
+			}
+		}
+	}
+}
+
+// TestLargeBodies: the largest body takes seconds, not minutes, whether something explains its signature or not.
+func TestLargeBodies(t *testing.T) {
+	t.Parallel()
+	body := `{"pad":["` + strings.Repeat(`x","`, handlers.MaxBody/5) + `"]}`
+	name := signing(t)[0]
+	for want, c := range map[Cause]Case{
+		"newline_added":                delivered(t, name, right, body, body+"\n", 0),
+		"wrong_secret_or_changed_body": delivered(t, name, "whsec_of_a_stranger", body, body, 0),
+		"body_too_large":               delivered(t, name, right, body+body, body+body, 0),
+	} {
+		if f := mustDiagnose(t, c); f.Cause != want {
+			t.Errorf("got %+v, want %s", f, want)
+		}
+	}
+}
+
+func TestTimeZoneRemark(t *testing.T) {
+	t.Parallel()
+	s := handlers.Scheme{Timestamp: "T", MaxAge: 5 * time.Minute, MaxAhead: 5 * time.Minute}
+	for text, want := range map[string]bool{"1770186600": true, "1770206600": false} { // 5 h 30 min and 3 min 20 s before
+		if f, _ := stale(s, text, time.Unix(1770206400, 0)); strings.Contains(f.explanation, "time zone") != want {
+			t.Errorf("%s: got %q", text, f.explanation)
+		}
+	}
+}
+
+func TestNoSecret(t *testing.T) {
+	t.Parallel()
+	name := handlers.ProviderNames()[0]
+	for want, c := range map[string]Case{
+		name + ": no secret":         {Provider: name},
+		`unknown provider "unknown"`: {Provider: "unknown"},
+		name + ": a secret is empty": {Provider: name, Secrets: map[string][]handlers.Secret{name: {{}}}},
+	} {
+		if _, err := Diagnose(c); err == nil || err.Error() != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+}
+
+// FuzzDiagnose: whatever the headers say, a stranger's delivery is not valid and has a cause. Minimising an input takes much of the
+// time, so fuzz with -fuzzminimizetime 5x.
+func FuzzDiagnose(f *testing.F) {
+	all, secrets := corpus(f), map[string][]handlers.Secret{}
+	for _, l := range all[:min(len(all), 60)] {
+		r, err := ParseRequest(l.raw())
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(r.Header.Get("X-Webhook-Signature"), r.Header.Get("X-Webhook-Timestamp"), "", r.Body)
+	}
+	f.Add("v0=00112233445566778899aabbccddeeff00112233", "1770217200", "t=1,v1=00", []byte("{}"))
+	for _, name := range handlers.ProviderNames() {
+		secrets[name] = []handlers.Secret{{Value: "fKb2l9dQ7vX4" + name}}
+	}
+	f.Fuzz(func(t *testing.T, signature, timestamp, second string, body []byte) {
+		h := http.Header{"X-Webhook-Signature": {signature}, "X-Webhook-Timestamp": {timestamp}}
+		if second != "" {
+			h.Set("Stripe-Signature", second)
+			h.Set("X-TrustGate-Signature", second)
+		}
+		for name := range secrets {
+			found, err := Diagnose(Case{Provider: name, Secrets: secrets, Delivery: handlers.Delivery{Header: h, Token: second, Body: body, ReceivedAt: noon}})
+			if err != nil || found.Valid || found.Cause == "" || found.Explanation == "" || found.Hint == "" {
+				t.Errorf("%s: %v, %+v", name, err, found)
+			}
+		}
+	})
+}

@@ -1,0 +1,84 @@
+package dev
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/url"
+	"slices"
+	"time"
+
+	"example.com/identity-webhooks/models"
+)
+
+// window is how many of the newest events a follower compares. It does not notice when an older one is delivered again, or
+// begins to match the query.
+const window = 200
+
+// follower finds the events that have come since it looked last.
+type follower struct {
+	admin admin
+	query url.Values
+	seen  map[int64]models.Event // the newest, as they were when it looked last
+}
+
+// next returns the events that are new, and those that were delivered again, the newest last. The first call returns those that
+// are there, a window of them at most.
+func (f *follower) next(ctx context.Context) (fresh, repeated []json.RawMessage, err error) {
+	before := f.seen
+	enough := before == nil // whether a window is all that must be looked at
+	f.seen = map[int64]models.Event{}
+	for raw, err := range rows[json.RawMessage](ctx, f.admin, "events", f.query, window) {
+		var e models.Event
+		if err == nil {
+			err = json.Unmarshal(raw, &e)
+		}
+		if err != nil {
+			f.seen = before
+			return nil, nil, asUsage(err)
+		}
+		old, known := before[e.ID]
+		known = known && old.ReceivedAt.Equal(e.ReceivedAt.Time) // otherwise the database is another one
+		if len(f.seen) >= window && enough {
+			break
+		}
+		enough = enough || known // what lies before it has been looked at
+		switch {
+		case !known:
+			fresh = append(fresh, raw)
+		case e.Deliveries > old.Deliveries:
+			repeated = append(repeated, raw)
+		}
+		f.seen[e.ID] = e
+	}
+	slices.Reverse(fresh)
+	slices.Reverse(repeated)
+	return fresh, repeated, nil
+}
+
+// poll calls step at intervals until ctx ends, which is not an error. A server may stop answering and come back: w gets a line.
+func poll(ctx context.Context, w io.Writer, interval time.Duration, step func(context.Context) error) error {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	away := false
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		err := step(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil && !isAway(err):
+			return err
+		case err != nil && !away:
+			fmt.Fprintln(w, "the server does not answer; waiting for it")
+		case err == nil && away:
+			fmt.Fprintln(w, "the server answers again")
+		}
+		away = err != nil
+	}
+}

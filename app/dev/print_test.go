@@ -1,0 +1,99 @@
+package dev
+
+import (
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
+)
+
+// A table that is too wide leaves out and shortens the columns that matter least, and never the others.
+func TestTableFits(t *testing.T) {
+	t.Parallel()
+	columns := []column{{title: "ID"}, {title: "NAME", rank: 1, min: 6}, {title: "WHEN", rank: 3}, {title: "DETAIL", rank: 2, min: 8}}
+	row := []string{"12", "somebody else", "yesterday", "a long story about nothing"}
+	for _, c := range []struct {
+		most int
+		want string
+	}{
+		{80, "ID  NAME           WHEN       DETAIL\n12  somebody else  yesterday  a long story about nothing\n"},
+		{50, "ID  NAME           WHEN       DETAIL\n12  somebody else  yesterday  a long story about …\n"},
+		{36, "ID  NAME         WHEN       DETAIL\n12  somebody e…  yesterday  a long …\n"},
+		{24, "ID  NAME        DETAIL\n12  somebody …  a long …\n"},
+		{14, "ID  NAME\n12  somebody …\n"},
+		{3, "ID\n12\n"},
+	} {
+		var b strings.Builder
+		table := newTable(&b, columns...)
+		table.most = c.most
+		table.print(append([]string{}, row...))
+		if diff := cmp.Diff(c.want, b.String()); diff != "" {
+			t.Errorf("%d characters (-want +got):\n%s", c.most, diff)
+		}
+	}
+}
+
+// Rows that come later are in line with the earlier ones as far as they can be.
+func TestTableGrows(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	table := newTable(&b, column{title: "A", width: 4}, column{title: "B"})
+	table.print([]string{"x", "1"})
+	table.print([]string{"longer", ""}, []string{"y", "2"})
+	want := "A     B\nx     1\nlonger\ny       2\n"
+	if diff := cmp.Diff(want, b.String()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestCleanStripsControlCharacters(t *testing.T) {
+	t.Parallel()
+	if got, want := clean("a\x1b]0;t\x07b\nc\u200bd\u009b1mé"), "a ]0;t b c d 1mé"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	var b strings.Builder
+	fields(&b, [2]string{"name", "x\x1b[2J\ny"}, [2]string{"none", ""})
+	if got, want := b.String(), "name  x [2J y\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	got, err := indent([]byte("{\"a\":\"\u009b\u200b\"}"))
+	if want := "{\n  \"a\": \"\\u009b\\u200b\"\n}"; err != nil || got != want {
+		t.Errorf("got %q, %v, want %q", got, err, want)
+	}
+}
+
+func TestColoursAreForTerminals(t *testing.T) {
+	t.Parallel()
+	if got := newPainter(io.Discard).word("failed"); got != "failed" {
+		t.Errorf("not a terminal: %q", got)
+	}
+	if got, want := painter(true).word("failed"), "\x1b[31mfailed\x1b[0m"; got != want {
+		t.Errorf("a terminal: %q, want %q", got, want)
+	}
+	if got := painter(true).word("nothing special"); got != "nothing special" {
+		t.Errorf("another word: %q", got)
+	}
+}
+
+// Every help text fits a terminal of 80 columns.
+func TestHelpIsNarrow(t *testing.T) {
+	var check func(cmd *cobra.Command, path ...string)
+	check = func(cmd *cobra.Command, path ...string) {
+		path = append(slices.Clone(path), cmd.Name())
+		for line := range strings.Lines(succeed(t, append(path, "--help")...)) {
+			if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > 80 {
+				t.Errorf("%s: %d characters: %s", path, n, line)
+			}
+		}
+		for _, sub := range cmd.Commands() {
+			check(sub, path...)
+		}
+	}
+	for _, cmd := range Commands(Env{}) {
+		check(cmd)
+	}
+}

@@ -1,0 +1,289 @@
+package dev
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/tidwall/gjson"
+
+	"example.com/identity-webhooks/app"
+	"example.com/identity-webhooks/app/testservers"
+	"example.com/identity-webhooks/handlers"
+	"example.com/identity-webhooks/models"
+)
+
+// scenarioDay is when the scenarios of these tests happen.
+var scenarioDay = time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
+
+// Every scenario ends as it says, on both back ends: in its own order, backwards, and delivered at once in a random order.
+func TestScenarios(t *testing.T) {
+	t.Parallel()
+	names, err := scenarioNames(samples())
+	if err != nil || len(names) == 0 {
+		t.Fatalf("%d scenarios, %v", len(names), err)
+	}
+	for _, name := range names {
+		t.Run(name+"/sqlite", func(t *testing.T) {
+			t.Parallel()
+			testScenario(t, name, "sqlite:"+filepath.Join(t.TempDir(), "db"), "")
+		})
+		t.Run(name+"/postgres", func(t *testing.T) {
+			t.Parallel()
+			testScenario(t, name, testservers.DatabaseURL(t), testservers.RedisURL(t))
+		})
+	}
+}
+
+func testScenario(t *testing.T, name, database, redis string) {
+	environ := []string{"ADDR=127.0.0.1:0", "ADMIN_ADDR=127.0.0.1:0", "DATABASE_URL=" + database, "REDIS_URL=" + redis}
+	for _, provider := range handlers.ProviderNames() {
+		environ = append(environ, app.SecretName(provider)+"=whsec_c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0")
+	}
+	c, err := app.ReadConfig(environ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c = start(t, c)
+	for i, order := range []func([]delivery){
+		func([]delivery) {},
+		slices.Reverse[[]delivery],
+		func(d []delivery) { rand.Shuffle(len(d), func(i, j int) { d[i], d[j] = d[j], d[i] }) },
+	} {
+		if i > 0 && testing.Short() {
+			break
+		}
+		s, err := readScenario(samples(), name, string(rune('a'+i)), scenarioDay)
+		if err != nil {
+			t.Fatal(err)
+		}
+		order(s.deliveries)
+		deliverAll(t, c, s.deliveries, i < 2)
+		for _, x := range s.expectations {
+			if i > 0 && x.shared {
+				continue // it counts the rows of a server that was empty before
+			}
+			if err := x.check(t.Context(), newAdmin(c)); err != nil {
+				t.Errorf("%v, after", err)
+				for _, d := range s.deliveries {
+					t.Log(d.line)
+				}
+			}
+		}
+	}
+}
+
+// deliverAll delivers the events, each after the one before is processed or not, and waits until all are processed.
+func deliverAll(t *testing.T, c app.Config, list []delivery, oneByOne bool) {
+	t.Helper()
+	for i, d := range list {
+		p, err := signer(c, d.provider, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := deliver(t.Context(), "http://"+c.Addr+"/webhooks/", p.Sign(d.body, time.Now()))
+		if err != nil || a.status != 200 {
+			t.Fatalf("%s: %s, %v", d.line, a.text, err)
+		}
+		if !oneByOne && i < len(list)-1 {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		err = until(ctx, func() (bool, error) {
+			stats, err := get[struct{ Events map[models.EventStatus]int }](ctx, newAdmin(c), "/api/stats")
+			return stats.Events[models.Received]+stats.Events[models.Queued] == 0, err
+		})
+		cancel()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// trigger plays scenarios again and again on one server, in any order.
+func TestTriggerScenario(t *testing.T) {
+	server(t)
+	names, err := scenarioNames(samples())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names[:min(3, len(names))] {
+		for range 2 {
+			printed := succeed(t, "trigger", "--scenario", name, "--shuffle", "--dup", "2")
+			if last := printed[strings.LastIndex(strings.TrimSpace(printed), "\n")+1:]; !strings.HasPrefix(last, "ok: all ") {
+				t.Errorf("%s ends in %q", name, last)
+			}
+		}
+	}
+}
+
+// story is a folder testdata with one sample, a person's verification, and one scenario, "it", of these lines below a title.
+func story(t *testing.T, lines ...string) (files fstest.MapFS, sample string) {
+	t.Helper()
+	sample = verifying(t)
+	body, err := fs.ReadFile(samples(), sample+".json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.NewReplacer("SAMPLE", sample, "PROVIDER", providerOf(sample)).Replace("# Title\n" + strings.Join(lines, "\n") + "\n")
+	return fstest.MapFS{"scenarios/it.txt": {Data: []byte(text)}, sample + ".json": {Data: body}}, sample
+}
+
+// An expectation that does not hold is an error that says what there is instead.
+func TestTriggerScenarioFails(t *testing.T) {
+	server(t)
+	files, sample := story(t, "deliver SAMPLE at 10:00", "expect nobody PROVIDER nobody", "expect PROVIDER nobody status=pending")
+	var stdout bytes.Buffer
+	err := runIn(t.Context(), Env{Samples: files}, &stdout, &stdout, "trigger", "--scenario", "it")
+	if want := "expect " + providerOf(sample) + " nobody status=pending: there are 0, want 1"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	if !strings.Contains(stdout.String(), "\nID  PROVIDER") {
+		t.Errorf("the customers are not shown:\n%s", &stdout)
+	}
+}
+
+// $run and $day are set, times move to the day, and without id each line is an event of its own.
+func TestReadScenario(t *testing.T) {
+	t.Parallel()
+	files, sample := story(t, "# A comment.",
+		"deliver SAMPLE at 10:00 id=evt-$run", "again", "", "deliver SAMPLE at 10:00:05  a.b=\"x y\" c=\"2\" d=2", "deliver SAMPLE at 11:00",
+		"expect PROVIDER person-$run status_at=$dayT10:00:00Z", "expect events count=4")
+	s, err := readScenario(files, "it", "r1", scenarioDay)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := withSecret(providerOf(sample), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := map[string]bool{}
+	var times []string
+	for _, d := range s.deliveries {
+		e, err := p.Envelope(d.body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids[e.ExternalID] = true
+		times = append(times, e.OccurredAt.UTC().Format(time.DateTime))
+	}
+	want := []string{"2026-03-02 10:00:00", "2026-03-02 10:00:00", "2026-03-02 10:00:05", "2026-03-02 11:00:00"}
+	if diff := cmp.Diff(want, times); diff != "" || len(ids) != 3 || !ids["evt-r1"] || s.title != "Title" {
+		t.Errorf("%q, events %v, times (-want +got):\n%s", s.title, ids, diff)
+	}
+	if got := gjson.GetBytes(s.deliveries[2].body, "[a.b,c,d]").Raw; got != `["x y","2",2]` {
+		t.Errorf("set to %s", got)
+	}
+	x := s.expectations
+	if x[0].line != "expect "+providerOf(sample)+" person-r1 status_at=2026-03-02T10:00:00Z" || x[0].shared || !x[1].shared {
+		t.Errorf("expectations %+v", x)
+	}
+}
+
+// A scenario of a provider that was removed is left out, and does not fail.
+func TestScenariosOfRemovedProvidersAreLeftOut(t *testing.T) {
+	t.Parallel()
+	files, _ := story(t, "deliver SAMPLE at 10:00", "expect events count=1")
+	files["scenarios/gone.txt"] = &fstest.MapFile{Data: []byte("# Gone\ndeliver removed/a.b at 10:00\nexpect nobody removed x\n")}
+	if names, err := scenarioNames(files); err != nil || !slices.Equal(names, []string{"it"}) {
+		t.Errorf("got %q, %v", names, err)
+	}
+}
+
+// A mistake in a scenario is reported with its line.
+func TestScenarioMistakes(t *testing.T) {
+	t.Parallel()
+	const deliver = "deliver SAMPLE at 10:00"
+	for lines, want := range map[string]string{
+		"":                     "1: want deliveries, and what to expect after them",
+		deliver:                "2: want deliveries, and what to expect after them",
+		deliver + "\ndelivers": `3: got "delivers": want deliver, again or expect`,
+		"again":                `2: got "again": want deliver first`,
+		deliver + "\nagain 2":  `3: got "again 2": want deliver, again or expect`,
+		deliver + "\nexpect events count=1\nagain": `4: got "again": want expect, since all deliveries come before it`,
+		"deliver SAMPLE":                           "2: want deliver <sample> at <time> [id=<event ID>] [path=value …]",
+		"deliver SAMPLE at 25:00":                  `2: got "25:00": want a time of day, as in 10:00 or 10:00:05`,
+		"deliver scenarios/it at 10:00":            `2: got "scenarios/it": want a sample of testdata`,
+		deliver + " a":                             `2: got "a": want path=value, as in data.status=approved`,
+		deliver + ` a="b`:                          `2: a quotation mark is missing: want them in pairs, and \" within them`,
+		deliver + "\nexpect person PROVIDER 1 a=b": `3: got "person": want a provider, nobody, case, company, hit, events or customers`,
+		deliver + "\nexpect":                       "3: want expect <provider> <subject> field=value …",
+		deliver + "\nexpect PROVIDER x":            "3: want expect <provider> <subject> field=value …",
+		deliver + "\nexpect nobody PROVIDER x a=b": "3: want expect nobody <provider> <subject>",
+		deliver + "\nexpect hit PROVIDER x":        "3: want expect hit <provider> <subject> <hit ID> field=value …",
+		deliver + "\nexpect events count=two":      "3: want expect events [filter=value …] count=<number>",
+		deliver + "\nexpect customers status=x":    "3: want expect customers [filter=value …] count=<number>",
+	} {
+		files, _ := story(t, lines)
+		if _, err := readScenario(files, "it", "r", scenarioDay); err == nil || err.Error() != "scenarios/it.txt:"+want {
+			t.Errorf("%q:\n got %v\nwant %s", lines, err, want)
+		}
+	}
+	untitled := fstest.MapFS{"scenarios/it.txt": {Data: []byte("deliver")}}
+	if _, err := readScenario(untitled, "it", "r", scenarioDay); err == nil || err.Error() != "scenarios/it.txt:1: want a title: # and a few words" {
+		t.Errorf("without a title: %v", err)
+	}
+	if _, err := readScenario(untitled, "other", "r", scenarioDay); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("without a file: %v", err)
+	}
+}
+
+// What does not hold is named, each thing that is wrong.
+func TestExpectations(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, func(w http.ResponseWriter, r *http.Request) {
+		answer := map[string]string{
+			"/api/customers/7": `{"id":7,"status":"verified","risk_score":31,"flags":["a"],"hits":[{"hit_id":"h","resolution":""}]}`,
+			"/api/customers":   map[bool]string{true: `{"customers":[{"id":7}],"next_cursor":""}`, false: `{"customers":[],"next_cursor":""}`}[r.FormValue("subject_id") == "p"],
+			"/api/cases":       `{"cases":[{"provider":"PROVIDER","case_id":"c","customer_id":null},{"provider":"x","case_id":"d"}],"next_cursor":""}`,
+			"/api/companies":   `{"companies":[{"provider":"PROVIDER","company_id":"c","owners":[{"name":"A B"}]}],"next_cursor":""}`,
+			"/api/events":      `{"events":[{},{}],"next_cursor":""}`,
+		}[r.URL.Path]
+		_, _ = io.WriteString(w, strings.ReplaceAll(answer, "PROVIDER", providerOf(verifying(t))))
+	})
+	for line, want := range map[string]string{
+		"PROVIDER p status=verified risk_score=31 flags=[\"a\"] hits.#=1": "",
+		"PROVIDER p status=failed risk_score=\"31\" flags=[] name=A":      `status is "verified", risk_score is 31, flags is ["a"], there is no name`,
+		"PROVIDER q status=verified":                                      "there are 0, want 1",
+		"nobody PROVIDER q":                                               "",
+		"nobody PROVIDER p":                                               "there are 1, want 0",
+		"hit PROVIDER p h resolution=":                                    "",
+		"hit PROVIDER p h resolution=x":                                   `resolution is ""`,
+		"hit PROVIDER p i resolution=x":                                   "there are 0, want 1",
+		"case PROVIDER c customer_id=null":                                "",
+		"case PROVIDER c customer_id=\"\"":                                "customer_id is null",
+		"case PROVIDER d customer_id=null":                                "there are 0, want 1",
+		"company PROVIDER c owners.0.name=\"A B\"":                        "",
+		"company PROVIDER c owners.#=2":                                   "owners.# is 1",
+		"events status=failed count=2":                                    "",
+		"events status=failed count=0":                                    "there are 2, want 0",
+	} {
+		files, _ := story(t, "deliver SAMPLE at 10:00", "expect "+line)
+		s, err := readScenario(files, "it", "r", scenarioDay)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := s.expectations[0]
+		if want != "" {
+			want = x.line + ": " + want
+		}
+		got := ""
+		if err := x.check(t.Context(), admin{base: f.url}); err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("\n got %s\nwant %s", got, want)
+		}
+	}
+}

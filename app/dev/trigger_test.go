@@ -1,0 +1,419 @@
+package dev
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/tidwall/gjson"
+
+	"example.com/identity-webhooks/app"
+	"example.com/identity-webhooks/handlers"
+	"example.com/identity-webhooks/models"
+)
+
+// Every sample is accepted and processed, except those that are contradictory: they are quarantined.
+func TestTriggerEverySample(t *testing.T) {
+	server(t)
+	names, err := sampleNames(samples())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		lines := strings.Split(succeed(t, "trigger", name), "\n")
+		if want := name + ` → 200 OK {"status":"accepted"}`; lines[0] != want {
+			t.Errorf("got %q, want %q", lines[0], want)
+		}
+		_, outcome, _ := strings.Cut(lines[1], ": ")
+		status, detail, _ := strings.Cut(outcome, ", ")
+		detail, _, hasReason := strings.Cut(detail, " (")
+		switch {
+		case strings.HasPrefix(outcome, "quarantined: contradictory body"):
+		case status != "processed" || !slices.Contains([]string{"applied", "stale", "ignored", "sandbox"}, detail):
+			t.Errorf("%s: %q", name, outcome)
+		case (detail == "ignored") != hasReason:
+			t.Errorf("%s: %q, want a reason for what is ignored and nothing else", name, outcome)
+		}
+	}
+}
+
+// What an event changed is shown as before → after, with the follow-ups it caused.
+func TestTriggerShowsChanges(t *testing.T) {
+	server(t)
+	sample := verifying(t)
+	printed := succeed(t, "trigger", sample)
+	for _, text := range []string{"  event 1: processed, applied\n  new customer 1 (", "    status: verified\n", "  → follow-up "} {
+		if !strings.Contains(printed, text) {
+			t.Errorf("a new customer: no %q in\n%s", text, printed)
+		}
+	}
+	if printed := succeed(t, "trigger", sample); !strings.Contains(printed, "): no change\n") || strings.Contains(printed, "follow-up") {
+		t.Errorf("the same again:\n%s", printed)
+	}
+	before := json.RawMessage(`{"id":3,"status":"verified","aml_hold":false,"checks":[{"kind":"ais","status":"passed"}],"revision":1,"email":""}`)
+	after := json.RawMessage(`{"id":3,"status":"in_review","aml_hold":true,"checks":[{"kind":"ais","status":"failed"}],"revision":2,"email":"a@b"}`)
+	var b strings.Builder
+	p := &player{w: &b}
+	p.printChanges("customer 3 (x)", true, &report{CustomerBefore: before, CustomerAfter: after, Changes: compare(before, after)})
+	want := "  customer 3 (x)\n    status: verified → in_review\n    aml_hold: false → true\n    checks: ais passed → ais failed\n    email: – → a@b\n"
+	if diff := cmp.Diff(want, b.String()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// An event about a case that names nobody shows the customer that the case is linked to.
+func TestTriggerShowsCustomerOfCase(t *testing.T) {
+	server(t)
+	opens := map[string]string{} // samples that link a case to a person, by the case
+	eachSample(t, func(name string, _ handlers.Envelope, f models.Facts, _ error) bool {
+		if f.Case != nil && f.Case.Opened != nil && f.SubjectID != "" {
+			opens[providerOf(name)+f.Case.CaseID] = name
+		}
+		return true
+	})
+	first := ""
+	later := ""
+	eachSample(t, func(name string, _ handlers.Envelope, f models.Facts, _ error) bool {
+		if f.Case != nil && f.SubjectID == "" && opens[providerOf(name)+f.Case.CaseID] != "" {
+			first, later = opens[providerOf(name)+f.Case.CaseID], name
+		}
+		return later == ""
+	})
+	if later == "" {
+		t.Skip("there are no such samples")
+	}
+	succeed(t, "trigger", first)
+	if printed := succeed(t, "trigger", later); !strings.Contains(printed, "  customer 1 (") {
+		t.Errorf("%s after %s shows no customer:\n%s", later, first, printed)
+	}
+}
+
+// With --json each event is one object, whatever becomes of it.
+func TestTriggerJSON(t *testing.T) {
+	server(t)
+	sample := verifying(t)
+	lines := strings.Split(strings.TrimSpace(succeed(t, "trigger", sample, "--json", "--count", "2", "--dup", "2")), "\n")
+	if len(lines) != 2 {
+		t.Fatalf("%d lines: %s", len(lines), lines)
+	}
+	for field, want := range map[string]any{
+		"sample": sample, "event_id": 2.0, "http_status": 200.0, "answer": "accepted", "deliveries": 2.0, "duplicates": 1.0, "status": "processed",
+		"error": "", "customer_before.revision": 1.0, "customer_after.revision": 2.0, "follow_ups": []any{},
+	} {
+		if diff := cmp.Diff(want, gjson.Get(lines[1], field).Value()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", field, diff)
+		}
+	}
+	first := gjson.Parse(lines[0])
+	if first.Get("customer_before").Raw != "null" || first.Get("changes.status").Raw != `{"before":null,"after":"verified"}` ||
+		first.Get("follow_ups.0.status").Str == "" {
+		t.Errorf("a new customer: %s", lines[0])
+	}
+	r := run(t, "trigger", sample, "--json", "--secret", "whsec_Y2FuYXJ5")
+	refused := gjson.Parse(r.stdout)
+	if r.err == nil || r.usage() || refused.Get("error").Str == "" || refused.Get("http_status").Int()/100 != 4 {
+		t.Errorf("refused: %v, %s", r.err, r.stdout)
+	}
+}
+
+func TestTriggerVerbose(t *testing.T) {
+	a := server(t)
+	_, printed, found := strings.Cut(succeed(t, "trigger", verifying(t), "--verbose"), "\n{\n")
+	printed, _, _ = strings.Cut(printed, "\n}\n")
+	want, err := get[map[string]any](t.Context(), a, "/api/customers/1")
+	delete(want, "events")
+	if diff := cmp.Diff(want, gjson.Parse("{"+printed+"}").Value()); !found || err != nil || diff != "" {
+		t.Errorf("the customer, %v (-API +printed):\n%s", err, diff)
+	}
+}
+
+// --repeat keeps the ID and the times, so that the second delivery is a duplicate.
+func TestTriggerRepeat(t *testing.T) {
+	a := server(t)
+	sample := verifying(t)
+	for _, status := range []string{"accepted", "duplicate"} {
+		if got, want := succeed(t, "trigger", sample, "--repeat"), fmt.Sprintf(`→ 200 OK {"status":%q}`, status); !strings.Contains(got, want) {
+			t.Errorf("got %q, want %s", got, want)
+		}
+	}
+	if got := events(t, a, ""); len(got) != 1 || got[0].Deliveries != 2 {
+		t.Errorf("got %+v, want one event with two deliveries", got)
+	}
+}
+
+// Of deliveries of one event at the same time one is accepted, whoever the provider is.
+func TestTriggerDup(t *testing.T) {
+	a := server(t)
+	for _, name := range onePerProvider(t) {
+		printed := succeed(t, "trigger", name, "--dup", "5")
+		want := name + " → 200 OK {\"status\":\"accepted\"}\n" + name + " → 200 OK {\"status\":\"duplicate\"} × 4\n"
+		if !strings.HasPrefix(printed, want) {
+			t.Errorf("got %s, want %s", printed, want)
+		}
+	}
+	for _, e := range events(t, a, "") {
+		if e.Deliveries != 5 {
+			t.Errorf("%s/%s has %d deliveries, want 5", e.Provider, e.Type, e.Deliveries)
+		}
+	}
+}
+
+// What is quarantined is accepted each time, which is no error; otherwise to accept a repetition is one.
+func TestTriggerDupAcceptedTwice(t *testing.T) {
+	server(t)
+	succeed(t, "trigger", contradictory(t), "--dup", "3")
+	f := newFake(t, says(200, `{"status":"accepted"}`))
+	t.Setenv("ADMIN_ADDR", "127.0.0.1:1")
+	fails(t, run(t, "trigger", verifying(t), "--dup", "3", "--url", f.url), false, "3 of 3 deliveries of one event were accepted")
+}
+
+// A seed repeats the random order. The events have happened one after the other, in whatever order they arrive.
+func TestTriggerShuffle(t *testing.T) {
+	a := server(t)
+	sample := verifying(t)
+	order := func(args ...string) (seed string, numbers []string) {
+		for line := range strings.Lines(succeed(t, append([]string{"trigger", sample, "--count", "6"}, args...)...)) {
+			if _, rest, found := strings.Cut(line, "--seed "); found {
+				seed, _, _ = strings.Cut(rest, " ")
+			}
+			if rest, found := strings.CutPrefix(line, sample+" #"); found {
+				numbers = append(numbers, rest[:1])
+			}
+		}
+		return seed, numbers
+	}
+	seed, numbers := order("--shuffle")
+	_, again := order("--seed", seed)
+	if diff := cmp.Diff(numbers, again); seed == "" || len(numbers) != 6 || diff != "" {
+		t.Errorf("seed %q, %v, then %v", seed, numbers, again)
+	}
+	var times []time.Time
+	for _, e := range events(t, a, "")[:6] {
+		times = append(times, e.OccurredAt.Time)
+	}
+	slices.SortFunc(times, time.Time.Compare)
+	if span := times[5].Sub(times[0]).Round(time.Second); span != 5*time.Second {
+		t.Errorf("the events are %s apart, want 5s", span)
+	}
+}
+
+// A file is sent as it is, signed with the secret that is given.
+func TestTriggerFile(t *testing.T) {
+	isolate(t)
+	t.Setenv("ADMIN_ADDR", "127.0.0.1:1")
+	f := newFake(t, says(200, "{}"))
+	sample := verifying(t)
+	body := []byte("{ \"id\" : \"e\\u0031\",\r\n\t\"n\":1.0e2,\"n\":2 }\n\n")
+	if err := os.WriteFile("body.json", body, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const secret = "whsec_c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0"
+	run(t, "trigger", providerOf(sample), "--file", "body.json", "--secret", secret, "--url", f.url)
+	n, r, sent := f.received()
+	if n != 1 || !bytes.Equal(sent, body) {
+		t.Fatalf("%d requests, sent %q, want %q", n, sent, body)
+	}
+	p, err := handlers.NewProvider(providerOf(sample), handlers.Settings{Secrets: []handlers.Secret{{Value: secret}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := strings.TrimPrefix(r.URL.Path, "/webhooks/"+providerOf(sample)+"/")
+	if _, err := p.Verify(handlers.Delivery{Header: r.Header, Token: token, Body: sent, ReceivedAt: time.Now()}); err != nil && strings.Contains(err.Error(), "unverified") {
+		t.Errorf("what was sent does not verify: %v", err)
+	}
+}
+
+// A body that cannot be read is stored as failed, and the exit code says so.
+func TestTriggerUnreadable(t *testing.T) {
+	a := server(t)
+	r := run(t, "trigger", providerOf(verifying(t)), "--file", unreadableFile(t))
+	fails(t, r, false, "is stored as failed, since it cannot be read")
+	if got := events(t, a, ""); len(got) != 1 || got[0].Status != models.Failed {
+		t.Errorf("got %+v, want one failed event", got)
+	}
+}
+
+func TestTriggerURL(t *testing.T) {
+	isolate(t)
+	t.Setenv("ADMIN_ADDR", "127.0.0.1:1")
+	f := newFake(t, says(200, "{}"))
+	sample := verifying(t)
+	for suffix, want := range map[string]string{
+		"": "/webhooks/", "/": "/webhooks/", "/webhooks": "/webhooks/", "/webhooks/x/y?z": "/webhooks/", "/kyc": "/kyc/webhooks/", "/kyc/webhooks/": "/kyc/webhooks/",
+	} {
+		printed := succeed(t, "trigger", sample, "--url", f.url+suffix)
+		if _, r, _ := f.received(); !strings.HasPrefix(r.URL.Path, want+providerOf(sample)) {
+			t.Errorf("%s led to %s, want %s…", suffix, r.URL.Path, want)
+		}
+		if want := "  the outcome is not known: call the admin API: "; !strings.Contains(printed, want) {
+			t.Errorf("got %q, want why there is no outcome", printed)
+		}
+	}
+	for _, bad := range []string{"localhost:8080", "ftp://localhost", "http://", "://", "http://a b"} {
+		fails(t, run(t, "trigger", sample, "--url", bad), true, "want http://host or https://host")
+	}
+}
+
+// What another server was sent is not looked for in the first one's database until time is up.
+func TestTriggerOtherServer(t *testing.T) {
+	a := server(t)
+	f := newFake(t, says(200, "{}"))
+	printed := succeed(t, "trigger", verifying(t), "--url", f.url)
+	if want := "  the outcome is not known: " + a.base + " is the admin API of another server (see ADMIN_ADDR)\n"; !strings.HasSuffix(printed, want) {
+		t.Errorf("got %q, want %q", printed, want)
+	}
+}
+
+// A redirect is not followed: it would take the signature, or the token in the path, to another host.
+func TestTriggerDoesNotFollowRedirects(t *testing.T) {
+	isolate(t)
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		other := newFake(t, says(200, `{"status":"accepted"}`))
+		f := newFake(t, func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, other.url+r.URL.Path+"?secret=canary", status)
+		})
+		for _, name := range onePerProvider(t) {
+			r := run(t, "trigger", name, "--url", f.url, "--secret", "whsec_Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5")
+			fails(t, r, false, fmt.Sprint(status), "a redirect to "+other.url+", which is not followed")
+			if strings.Contains(r.err.Error()+r.stdout, "canary") || strings.Contains(r.err.Error(), "whsec") {
+				t.Errorf("the error shows the secret: %v", r.err)
+			}
+		}
+		if n, _, _ := other.received(); n > 0 {
+			t.Errorf("%d: the other server got %d requests", status, n)
+		}
+	}
+}
+
+// A refused delivery says what to do about it.
+func TestTriggerRefused(t *testing.T) {
+	server(t)
+	sample := verifying(t)
+	r := run(t, "trigger", sample, "--secret", "whsec_Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5")
+	fails(t, r, false, "http://"+os.Getenv("ADDR")+"/webhooks/"+providerOf(sample)+" answers 40", app.SecretName(providerOf(sample)))
+	if r.stdout != "" || strings.Contains(r.err.Error(), "whsec_") {
+		t.Errorf("printed %q, %v", r.stdout, r.err)
+	}
+	for status, want := range map[int]string{502: "answers 502 Bad Gateway", 503: "its database does not answer in time"} {
+		f := newFake(t, says(status, "<html>\n<h1>nginx</h1>\n</html>"))
+		r := run(t, "trigger", sample, "--url", f.url)
+		if fails(t, r, false, want); strings.Contains(r.err.Error(), "nginx") {
+			t.Errorf("the error has the page: %v", r.err)
+		}
+	}
+	for _, other := range handlers.ProviderNames() {
+		if other != providerOf(sample) { // with one secret set, none are made for the others
+			t.Setenv(app.SecretName(other), "whsec_c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0")
+			fails(t, run(t, "trigger", sample), true, "set "+app.SecretName(providerOf(sample))+" or use --secret")
+			break
+		}
+	}
+}
+
+// Without a server the error says what to do, and does not show a secret that is part of the URL.
+func TestTriggerWithoutServer(t *testing.T) {
+	isolate(t)
+	t.Setenv("ADDR", "127.0.0.1:1")
+	for _, name := range onePerProvider(t) {
+		provider := providerOf(name)
+		r := run(t, "trigger", name, "--secret", "whsec_Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5")
+		fails(t, r, false, "send to http://127.0.0.1:1/webhooks/"+provider, "is the server running? Start it with: go run .")
+		if strings.Contains(r.err.Error(), "whsec") {
+			t.Errorf("the error shows the secret: %v", r.err)
+		}
+	}
+}
+
+// A token in the path is sent as it is, whatever characters it has.
+func TestTriggerEscapesToken(t *testing.T) {
+	isolate(t)
+	t.Setenv("ADMIN_ADDR", "127.0.0.1:1")
+	f := newFake(t, says(200, "{}"))
+	for _, name := range onePerProvider(t) {
+		if provider := providerOf(name); handlers.TokenInPath(provider) {
+			const token = "to ken?%41/+="
+			succeed(t, "trigger", name, "--url", f.url, "--secret", token)
+			_, r, _ := f.received()
+			if got, err := url.PathUnescape(strings.TrimPrefix(r.URL.EscapedPath(), "/webhooks/"+provider+"/")); err != nil || got != token {
+				t.Errorf("sent the token %q, %v, want %q", got, err, token)
+			}
+			return
+		}
+	}
+	t.Skip("no provider has its secret in the path")
+}
+
+// --bad-signature and --stale succeed if the server refuses, say why, and leave no trace.
+func TestTriggerIsRefused(t *testing.T) {
+	a := server(t)
+	for _, name := range onePerProvider(t) {
+		provider := providerOf(name)
+		if printed := succeed(t, "trigger", name, "--bad-signature"); !strings.Contains(printed, "\n  refused, as it should be: wrong ") {
+			t.Errorf("--bad-signature: %s", printed)
+		}
+		p, err := withSecret(provider, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(p.Schemes(), func(s handlers.Scheme) bool { return s.MaxAge > 0 && s.MaxAge < staleness }) {
+			fails(t, run(t, "trigger", name, "--stale"), true, "--stale has no effect on "+provider)
+		} else if printed := succeed(t, "trigger", name, "--stale", "--json"); gjson.Get(printed, "rejection").Str != "too old" {
+			t.Errorf("--stale: %s", printed)
+		}
+	}
+	if got := events(t, a, ""); len(got) > 0 {
+		t.Errorf("the inbox has %+v", got)
+	}
+}
+
+// A server that accepts what it must not is found out, and the reason for a refusal is not guessed.
+func TestTriggerIsNotRefused(t *testing.T) {
+	a := server(t)
+	sample := verifying(t)
+	f := newFake(t, says(200, `{"status":"accepted"}`))
+	fails(t, run(t, "trigger", sample, "--bad-signature", "--url", f.url), false, "it must not accept this delivery")
+	f = newFake(t, says(429, `{"error":"too_many"}`))
+	fails(t, run(t, "trigger", sample, "--bad-signature", "--url", f.url), false, "answers 429 Too Many Requests", "want 40")
+	status := 401
+	if handlers.TokenInPath(providerOf(sample)) {
+		status = 404
+	}
+	f = newFake(t, says(status, `{"error":"unverified"}`))
+	printed := succeed(t, "trigger", sample, "--bad-signature", "--url", f.url)
+	if want := "  the reason is not known: " + a.base + " is the admin API of another server"; !strings.Contains(printed, want) {
+		t.Errorf("got %q, want %q", printed, want)
+	}
+}
+
+func TestTriggerUsage(t *testing.T) {
+	isolate(t)
+	sample := verifying(t)
+	for want, args := range map[string][]string{
+		"[file scenario] were all set":                                 {"--file", "a", "--scenario", "b"},
+		"[scenario set] were all set":                                  {"--set", "a=b", "--scenario", "b"},
+		"[bad-signature stale] were all set":                           {sample, "--stale", "--bad-signature"},
+		"[bad-signature secret] were all set":                          {sample, "--secret", "s", "--bad-signature"},
+		"[json verbose] were all set":                                  {sample, "--json", "--verbose"},
+		"--scenario decides what is sent: leave out " + sample:         {sample, "--scenario", "b"},
+		"--file needs a provider: trigger <provider> --file a":         {"--file", "a"},
+		"the flags need a sample or a scenario":                        {"--json"},
+		"--count is 0: want 1 or more":                                 {sample, "--count", "0"},
+		"--dup is -1: want 1 or more":                                  {sample, "--dup", "-1"},
+		"--delay is -1s: want 0s or more":                              {sample, "--delay", "-1s"},
+		`there is no sample "` + sample + `s"; did you mean ` + sample: {sample + "s"},
+		`there is no provider "nobody": want`:                          {"nobody", "--file", os.DevNull},
+		`there is no scenario "x"`:                                     {"--scenario", "x"},
+		"invalid argument":                                             {sample, "--count", "many"},
+	} {
+		fails(t, run(t, append([]string{"trigger"}, args...)...), true, want)
+	}
+	fails(t, run(t, "trigger", providerOf(sample), "--file", "none.json"), false, "none.json: no such file or directory")
+}
