@@ -1,173 +1,145 @@
 package app_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"example.com/identity-webhooks/handlers"
 	"example.com/identity-webhooks/jobs"
 	"example.com/identity-webhooks/models"
 )
 
-// TestReadmeDecisionTable: the table in the README is what the code makes of each sample and of each variant of one.
-// With -update it is written anew.
-func TestReadmeDecisionTable(t *testing.T) {
+// TestDecisions: the table in testdata/<provider>/README.md is what the code makes of each sample and of each variant of one. With
+// -update it is rewritten.
+func TestDecisions(t *testing.T) {
 	t.Parallel()
-	const begin, end = "<!-- decisions: go test ./app -run TestReadmeDecisionTable -update -->\n", "<!-- end of decisions -->"
-	text := readme(t)
-	before, rest, found := strings.Cut(text, begin)
-	table, after, closed := strings.Cut(rest, end)
-	if !found || !closed {
-		t.Fatalf("README.md lacks the lines %q and %q", begin, end)
-	}
-	want := decisionTable(t)
-	if *update {
-		if err := os.WriteFile(filepath.Join("..", "README.md"), []byte(before+begin+want+end+after), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if diff := cmp.Diff(want, table); diff != "" {
-		t.Errorf("README (-code +table):\n%s", diff)
-	}
-}
-
-func decisionTable(t *testing.T) string {
-	t.Helper()
-	registry, samples := jobs.NewRegistry(), os.DirFS(filepath.Join("..", "testdata"))
-	var catalogue []struct{ Provider, Generation, Type, Sample string }
-	text, err := fs.ReadFile(samples, "catalogue.json")
-	if err == nil {
-		err = json.Unmarshal(text, &catalogue)
-	}
+	samples := os.DirFS(filepath.Join("..", "testdata"))
+	catalogue, err := jobs.Catalogue(samples)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var b strings.Builder
-	b.WriteString("\n| sample | establishes |\n|---|---|\n")
-	recorded := map[string][]string{}
-	for _, c := range catalogue {
-		variants, err := fs.Glob(samples, filepath.Join(c.Provider, "variants", c.Type+".*.json"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, file := range slices.Compact(append([]string{c.Sample}, variants...)) {
-			body, err := fs.ReadFile(samples, file)
+	for name, provider := range providers(t) {
+		var b strings.Builder
+		fmt.Fprintf(&b, "# Events of %s\n\nMade from the samples in this folder: `go test ./app -run 'TestSamples|TestDecisions' -update`\n\n", name)
+		b.WriteString("| sample | establishes | meaning |\n|---|---|---|\n")
+		for _, c := range catalogue {
+			if c.Provider != name {
+				continue
+			}
+			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", short(c.File), establishes(t, name, provider, samples, c.File), c.Meaning)
+			variants, err := fs.Glob(samples, path.Join(name, "variants", c.Type+".*.json"))
 			if err != nil {
 				t.Fatal(err)
 			}
-			name := strings.TrimSuffix(file, ".json")
-			e := readEvent(t, c.Provider, body)
-			if strings.HasSuffix(name, ".want") || e.Type != c.Type || e.Generation != c.Generation {
-				continue
-			}
-			change, _, err := registry.Translate(e)
-			if err != nil {
-				t.Fatalf("%s: %v", name, err)
-			}
-			if change.Sandbox {
-				change = models.Change{Outcome: models.Sandbox}
-			}
-			if does := describe(change); does == "recorded only" {
-				recorded[c.Provider] = append(recorded[c.Provider], "`"+strings.TrimPrefix(name, c.Provider+"/")+"`")
-			} else {
-				fmt.Fprintf(&b, "| `%s` | %s |\n", name, does)
+			for _, file := range variants {
+				env, err := envelope(samples, provider, file)
+				if !strings.HasSuffix(file, ".want.json") && err == nil && env.Type == c.Type && env.Generation == c.Generation {
+					fmt.Fprintf(&b, "| `%s` | %s | |\n", short(file), establishes(t, name, provider, samples, file))
+				}
 			}
 		}
+		compare(t, filepath.Join("..", "testdata", name, "README.md"), []byte(b.String()))
 	}
-	b.WriteString("\nRecorded, and without a meaning for a customer:\n\n")
-	for _, provider := range handlers.ProviderNames() {
-		if names := recorded[provider]; len(names) > 0 {
-			fmt.Fprintf(&b, "- %s: %s\n", provider, strings.Join(names, ", "))
-		}
-	}
-	b.WriteString("\n")
-	return b.String()
 }
 
-// readEvent reads a body's envelope. One that contradicts itself has no type.
-func readEvent(t *testing.T, provider string, body []byte) models.Event {
+// short is the name of a sample within the folder of its provider.
+func short(file string) string {
+	_, name, _ := strings.Cut(strings.TrimSuffix(file, ".json"), "/")
+	return name
+}
+
+func envelope(samples fs.FS, provider handlers.Provider, file string) (handlers.Envelope, error) {
+	body, err := fs.ReadFile(samples, file)
+	if err != nil {
+		return handlers.Envelope{}, err
+	}
+	return provider.Envelope(body)
+}
+
+// establishes says in a few words what a sample leads to, for a table that people read.
+func establishes(t *testing.T, name string, provider handlers.Provider, samples fs.FS, file string) string {
 	t.Helper()
-	p, err := handlers.NewProvider(provider, []string{secret}, handlers.Settings{LegalTalentContent: handlers.FormBody})
+	env, err := envelope(samples, provider, file)
+	if err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	body, err := fs.ReadFile(samples, file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := time.Now()
-	signed := p.Sign(body, at)
-	_, token, _ := strings.Cut(signed.Path, "/")
-	env, err := p.Verify(handlers.Delivery{Header: signed.Header, Token: token, Body: body, ReceivedAt: at})
+	f, err := jobs.NewRegistry().Translate(models.Event{Provider: name, Generation: env.Generation, ExternalID: env.ExternalID, Type: env.Type, Body: body})
 	if err != nil {
-		return models.Event{}
+		t.Fatalf("%s: %v", file, err)
 	}
-	return models.Event{Provider: provider, Generation: env.Generation, ExternalID: env.ExternalID, Type: env.Type, Body: body}
+	switch {
+	case f.Ignored != "":
+		return "nothing: " + f.Ignored
+	case f.Sandbox || env.Sandbox:
+		return "nothing: sandbox"
+	}
+	return describe(f)
 }
 
-// describe says in a few words what a change establishes, for a table that people read.
-func describe(c models.Change) string {
-	if c.Outcome != "" {
-		return "recorded only"
-	}
+func describe(f models.Facts) string {
 	var parts []string
-	for _, d := range c.Decisions {
-		parts = append(parts, string(d.Authority)+" decision `"+string(d.Status)+"`")
+	add := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
+	for _, d := range f.Decisions {
+		add("%s decision `%s`", d.Authority, d.Status)
 	}
-	for _, k := range c.Checks {
+	for _, c := range f.Checks {
 		hold := ""
-		if k.Status == models.CheckHit {
+		if c.Status == models.CheckHit {
 			hold = ", which holds"
 		}
-		parts = append(parts, k.Kind+" check `"+string(k.Status)+"`"+hold)
+		add("%s check `%s`%s", c.Kind, c.Status, hold)
 	}
-	for _, h := range c.Hits {
+	for _, h := range f.Hits {
 		if h.Kind == models.AlertKind {
-			parts = append(parts, "alert, which holds")
+			add("alert, which holds")
 		} else {
-			parts = append(parts, "hit")
+			add("hit")
 		}
 	}
-	for _, r := range c.Resolved {
-		parts = append(parts, "hit resolved as `"+r.Resolution+"`")
+	for _, r := range f.Resolutions {
+		add("hit resolved as `%s`", r.Resolution)
 	}
-	for _, k := range c.Cases {
-		parts = append(parts, describeCase(k, c.SubjectID != ""))
+	if f.Case != nil {
+		parts = append(parts, describeCase(*f.Case, f.SubjectID != ""))
 	}
-	if len(c.Profile.Flags) > 0 {
-		parts = append(parts, "flags "+strings.Join(c.Profile.Flags, ", "))
+	if flags, _ := f.Profile[models.Flags].([]string); len(flags) > 0 {
+		add("flags %s", strings.Join(flags, ", "))
 	}
-	if c.Company != nil {
-		parts = append(parts, "company")
+	if f.Company != nil {
+		add("company")
 	}
 	if len(parts) == 0 {
-		parts = append(parts, "profile")
+		add("profile")
 	}
-	return strings.Join(parts, "; ")
+	return strings.Join(slices.Compact(parts), "; ")
 }
 
-func describeCase(k models.CaseChange, person bool) string {
+func describeCase(c models.CaseFacts, person bool) string {
 	switch {
-	case k.Opened != nil && person:
+	case c.Opened != nil && person:
 		return "open case: `in_review`"
-	case k.Opened != nil:
+	case c.Opened != nil:
 		return "case opened"
-	case k.Resolved != nil && k.Resolved.Action != "":
-		return "case resolved: manual decision `" + string(k.Resolved.Action) + "`"
-	case k.Resolved != nil:
+	case c.Resolved != nil && c.Resolved.Action != "":
+		return fmt.Sprintf("case resolved: manual decision `%s`", c.Resolved.Action)
+	case c.Resolved != nil:
 		return "case resolved"
-	case k.Assignee != "":
+	case c.Assignee != "":
 		return "case assigned"
-	case k.Escalated != nil:
+	case c.Escalated != nil:
 		return "case escalated"
-	case k.Status != "":
-		return "case `" + k.Status + "`"
+	case c.Status != "":
+		return fmt.Sprintf("case `%s`", c.Status)
 	}
 	return "case linked"
 }

@@ -1,31 +1,21 @@
 package app_test
 
 import (
-	"io"
-	"net"
+	"context"
 	"net/http"
 	"slices"
-	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/uuid"
-	"github.com/tidwall/gjson"
 
 	"example.com/identity-webhooks/app/testservers"
 )
 
-func newPostgresURL(t *testing.T) string {
-	t.Helper()
-	return testservers.DatabaseURL(t)
-}
-
 // withRedis runs a test on both databases with a Redis that it may hurt.
 func withRedis(t *testing.T, test func(t *testing.T, b backend, redis *testservers.Redis)) {
 	t.Parallel()
-	for name, databaseURL := range map[string]func(*testing.T) string{
-		"sqlite":   func(t *testing.T) string { return sqlite(t).databaseURL },
-		"postgres": newPostgresURL,
+	for name, databaseURL := range map[string]func(testing.TB) string{
+		"sqlite":   func(t testing.TB) string { return sqlite(t).databaseURL },
+		"postgres": testservers.DatabaseURL,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -35,22 +25,11 @@ func withRedis(t *testing.T, test func(t *testing.T, b backend, redis *testserve
 	}
 }
 
-// accepted sends n new events and returns their IDs.
-func (r *running) accepted(n int) (ids []string) {
-	r.t.Helper()
-	for range n {
-		body := reviewed(r.t, uuid.NewString(), "approved", now)
-		r.accept("trustgate", body)
-		ids = append(ids, gjson.GetBytes(body, "event_id").Str)
-	}
-	return ids
-}
-
 func TestRedisDownBeforeStart(t *testing.T) {
 	withRedis(t, func(t *testing.T, b backend, redis *testservers.Redis) {
 		redis.Kill()
 		r := start(t, b)
-		ids := r.accepted(20)
+		ids := r.acceptNew(20)
 		redis.Start()
 		r.settle()
 		r.applied(ids)
@@ -60,11 +39,11 @@ func TestRedisDownBeforeStart(t *testing.T) {
 func TestRedisDownWhileRunning(t *testing.T) {
 	withRedis(t, func(t *testing.T, b backend, redis *testservers.Redis) {
 		r := start(t, b)
-		ids := r.accepted(20)
+		ids := r.acceptNew(20)
 		redis.Kill()
-		ids = append(ids, r.accepted(20)...)
+		ids = append(ids, r.acceptNew(20)...)
 		redis.Start() // empty: what was queued is gone
-		ids = append(ids, r.accepted(20)...)
+		ids = append(ids, r.acceptNew(20)...)
 		r.settle()
 		r.applied(ids)
 	})
@@ -74,10 +53,10 @@ func TestRedisDownWhileRunning(t *testing.T) {
 func TestRedisDownAfter(t *testing.T) {
 	t.Parallel()
 	redis := testservers.NewRedis(t)
-	b := backend{newPostgresURL(t), redis.URL()}
+	b := backend{testservers.DatabaseURL(t), redis.URL()}
 	receiver := start(t, b, "ROLE=receiver")
-	ids := receiver.accepted(50)
-	receiver.eventually("all are queued", func() bool { return len(receiver.events("status=queued")) == 50 })
+	ids := receiver.acceptNew(50)
+	receiver.eventually("all are queued", func() bool { return receiver.stats()["queued"] == 50 })
 	redis.Kill()
 	worker := start(t, b, "ROLE=worker")
 	redis.Start()
@@ -93,7 +72,7 @@ func TestRedisDownHung(t *testing.T) {
 		timed := func(took *[]time.Duration) {
 			for range 20 {
 				started := time.Now()
-				ids = append(ids, r.accepted(1)...)
+				ids = append(ids, r.acceptNew(1)...)
 				*took = append(*took, time.Since(started))
 			}
 		}
@@ -121,7 +100,7 @@ func TestRedisFlushed(t *testing.T) {
 		r := start(t, b)
 		var ids []string
 		for range 5 {
-			ids = append(ids, r.accepted(20)...)
+			ids = append(ids, r.acceptNew(20)...)
 			redis.FlushAll()
 		}
 		r.settle()
@@ -129,65 +108,105 @@ func TestRedisFlushed(t *testing.T) {
 	})
 }
 
-// Without its database the receiver refuses within two seconds, and takes up again by itself.
+// A Redis without free memory answers and takes nothing. Once it has memory again, events are processed within seconds, however
+// long it lasted.
+func TestRedisFull(t *testing.T) {
+	withRedis(t, func(t *testing.T, b backend, redis *testservers.Redis) {
+		r := start(t, b)
+		ids := r.acceptNew(1)
+		r.settle()
+		redis.Do("CONFIG SET maxmemory 1")
+		ids = append(ids, r.acceptNew(20)...)
+		<-time.After(6 * time.Second) // long enough for whatever backs off to back off
+		ids = append(ids, r.acceptNew(20)...)
+		if n := r.stats()["processed"]; n != 1 {
+			t.Fatalf("%d events are processed, want Redis to be full", n)
+		}
+		redis.Do("CONFIG SET maxmemory 0")
+		repaired := time.Now()
+		r.settle()
+		if took := time.Since(repaired); took > 10*time.Second {
+			t.Errorf("processed %s after the repair, want it within seconds", took)
+		}
+		r.applied(ids)
+	})
+}
+
+// fault is something that goes wrong, and how it is repaired.
+type fault struct {
+	name           string
+	strike, repair func()
+}
+
+// Without its database the receiver refuses within two seconds, is not ready, and recovers by itself within seconds.
 func TestDatabaseDown(t *testing.T) {
 	t.Parallel()
 	postgres := testservers.NewPostgres(t)
-	r := start(t, backend{databaseURL: postgres.URL()})
+	b := backend{databaseURL: postgres.URL()}
+	r := start(t, b)
 	r.patient = true
-	ids := r.accepted(5)
+	ids := r.acceptNew(5)
 	r.settle()
-	for name, fault := range map[string]struct{ strike, mend func() }{
-		"killed": {postgres.Kill, postgres.Start},
-		"hung":   {postgres.Pause, postgres.Resume},
+	for _, f := range []fault{
+		{"killed", postgres.Kill, postgres.Start},
+		{"hung", postgres.Pause, postgres.Resume},
+		readOnly(t, b),
 	} {
-		fault.strike()
-		body := reviewed(t, uuid.NewString(), "approved", now)
-		started := time.Now()
-		status, _ := r.send("trustgate", body)
-		if took := time.Since(started); status != http.StatusServiceUnavailable || took > 2*time.Second {
-			t.Errorf("%s: answered %d after %s, want 503 within 2 s", name, status, took)
-		}
-		fault.mend()
-		r.eventually("deliveries are accepted again", func() bool {
-			status, _ := r.send("trustgate", body) // as a provider that retries; a hung commit may have stored it after all
-			return status == http.StatusOK
-		})
-		ids = append(ids, gjson.GetBytes(body, "event_id").Str)
+		ids = append(ids, r.outage(f, 20*time.Second))
 		r.settle()
 	}
 	r.applied(ids)
 }
 
-// A sender that is slow, or never comes to an end, is cut off: it cannot hold a connection for long.
-func TestSlowSenders(t *testing.T) {
+// readOnly makes the database refuse writes on all connections but its own, as a standby does after a failover.
+func readOnly(t *testing.T, b backend) fault {
+	var exec func(statement string)
+	return fault{"read-only", func() {
+		db := b.open(t)
+		db.SetMaxOpenConns(1) // stays writable, since the setting counts for new connections
+		exec = func(statement string) {
+			if _, err := db.ExecContext(context.Background(), statement); err != nil {
+				t.Fatal(err)
+			}
+		}
+		exec("ALTER DATABASE postgres SET default_transaction_read_only = on")
+		exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+	}, func() { exec("ALTER DATABASE postgres RESET default_transaction_read_only") }}
+}
+
+// outage strikes and repairs, with a delivery that is sent until it is accepted. It returns the ID of that event.
+func (r *running) outage(f fault, recovery time.Duration) string {
+	r.t.Helper()
+	v := anyVerdicts(r.t)
+	id, body := v.verified()
+	f.strike()
+	within(r.t, 10*time.Second, f.name+": not ready", func() bool { return r.ready() == http.StatusServiceUnavailable })
+	for range 3 {
+		started := time.Now()
+		status, _ := r.send(v.provider, body)
+		if took := time.Since(started); status != http.StatusServiceUnavailable || took > 2*time.Second {
+			r.t.Errorf("%s: answered %d after %s, want 503 within 2 s", f.name, status, took)
+		}
+	}
+	f.repair()
+	within(r.t, recovery, f.name+": deliveries are accepted again", func() bool {
+		status, _ := r.send(v.provider, body) // as a provider retries; a hung commit may have stored it after all
+		return status == http.StatusOK
+	})
+	within(r.t, recovery, f.name+": ready", func() bool { return r.ready() == http.StatusOK })
+	return id
+}
+
+// Behind PgBouncer in transaction mode, with the setting that the README names, everything works.
+func TestPgBouncer(t *testing.T) {
 	t.Parallel()
-	r := start(t, sqlite(t))
-	for name, said := range map[string]string{
-		"headers": "POST /webhooks/trustgate HTTP/1.1\r\nHost: localhost\r\n",
-		"body":    "POST /webhooks/trustgate HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{",
-		"nothing": "",
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			conn, err := net.Dial("tcp", r.app.Addr())
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer func() {
-				if err := conn.Close(); err != nil {
-					t.Error(err)
-				}
-			}()
-			if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := conn.Write([]byte(said)); err != nil {
-				t.Fatal(err)
-			}
-			if answer, err := io.ReadAll(conn); err != nil || strings.Contains(string(answer), "200 OK") {
-				t.Errorf("answered %q and %v, want the connection closed by the server", answer, err)
-			}
-		})
+	postgres := testservers.NewPostgres(t)
+	url := testservers.NewPgBouncer(t, postgres)
+	r := start(t, backend{databaseURL: url + "&default_query_exec_mode=exec"})
+	ids := r.acceptNew(100)
+	r.settle()
+	r.applied(ids)
+	if got := r.ready(); got != http.StatusOK {
+		t.Errorf("readyz answers %d", got)
 	}
 }

@@ -14,44 +14,70 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var update = flag.Bool("update", false, "rewrite testdata/**/*.want.json; read them before you commit them")
+var update = flag.Bool("update", false, "rewrite testdata/**/*.want.json and testdata/*/README.md; read them before you commit them")
 
 // TestSamples delivers each payload of testdata to an empty system, twice, and compares the rows it leads to with the
-// .want.json beside it.
+// .want.json beside it. That each event type has a sample, and each sample an event type, is tested in package jobs.
 func TestSamples(t *testing.T) {
 	t.Parallel()
+	known := providers(t)
 	root := filepath.Join("..", "testdata")
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		name, isSample := strings.CutSuffix(path, ".json")
-		if err != nil || d.IsDir() || !isSample || strings.HasSuffix(path, ".want.json") || filepath.Dir(path) == root || filepath.Base(filepath.Dir(path)) == "verify" {
-			return err
-		}
-		provider, _, _ := strings.Cut(strings.TrimPrefix(name, root+"/"), "/")
-		t.Run(strings.TrimPrefix(name, root+"/"), func(t *testing.T) {
-			t.Parallel()
-			r := start(t, sqlite(t))
-			body := sample(t, strings.TrimPrefix(name, root+"/"))
-			if status, answer := r.send(provider, body); status != http.StatusOK {
-				t.Fatalf("answered %d %s", status, answer)
-			}
-			r.settle()
-			got := r.rows()
-			if status, answer := r.send(provider, body); status != http.StatusOK {
-				t.Fatalf("the second time answered %d %s", status, answer)
-			}
-			r.settle()
-			if diff := cmp.Diff(string(got), string(r.rows())); diff != "" {
-				t.Errorf("the second delivery changed something (-first +second):\n%s", diff)
-			}
-			compare(t, name+".want.json", got)
-		})
-		return nil
-	})
+	folders, err := os.ReadDir(root)
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, folder := range folders {
+		provider := folder.Name()
+		if !folder.IsDir() || provider == "scenarios" || provider == "verify" {
+			continue
+		}
+		if known[provider] == nil {
+			t.Errorf("testdata/%s holds the samples of no provider in handlers/provider.go", provider)
+			continue
+		}
+		err := filepath.WalkDir(filepath.Join(root, provider), func(path string, _ fs.DirEntry, err error) error {
+			name, isSample := strings.CutSuffix(path, ".json")
+			if err != nil || !isSample {
+				return err
+			}
+			if payload, isWant := strings.CutSuffix(name, ".want"); isWant {
+				_, err := os.Stat(payload + ".json")
+				return err // a result without its payload
+			}
+			t.Run(strings.TrimPrefix(name, root+"/"), func(t *testing.T) {
+				t.Parallel()
+				testSample(t, provider, name)
+			})
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
 }
 
+func testSample(t *testing.T, provider, name string) {
+	t.Helper()
+	body, err := os.ReadFile(name + ".json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := start(t, sqlite(t))
+	deliver := func() []byte {
+		if status, answer := r.send(provider, body); status != http.StatusOK {
+			t.Fatalf("answered %d %s", status, answer)
+		}
+		r.settle()
+		return r.rows()
+	}
+	first := deliver()
+	if diff := cmp.Diff(string(first), string(deliver())); diff != "" {
+		t.Errorf("the second delivery changed something (-first +second):\n%s", diff)
+	}
+	compare(t, name+".want.json", first)
+}
+
+// compare compares a generated file with what is generated now, or rewrites it.
 func compare(t *testing.T, file string, got []byte) {
 	t.Helper()
 	if *update {
@@ -62,14 +88,14 @@ func compare(t *testing.T, file string, got []byte) {
 	}
 	want, err := os.ReadFile(file)
 	if err != nil {
-		t.Fatalf("%v; make it with: go test ./app -run TestSamples -update", err)
+		t.Fatalf("%v; make it with: go test ./app -run 'TestSamples|TestDecisions' -update", err)
 	}
 	if diff := cmp.Diff(string(want), string(got)); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", file, diff)
 	}
 }
 
-// rows shows all that the admin API shows, but for row IDs, our own clock and the number of deliveries.
+// rows shows all that the admin API shows, but for row IDs, our own clock, our test's secret and the number of deliveries.
 func (r *running) rows() []byte {
 	r.t.Helper()
 	all := map[string]any{}
@@ -100,7 +126,8 @@ func mask(v any) {
 		}
 	case map[string]any:
 		for _, key := range []string{
-			"id", "customer_id", "created_at", "updated_at", "received_at", "processed_at", "attempts", "deliveries", "next_cursor",
+			"id", "customer_id", "created_at", "updated_at", "received_at", "processed_at", "attempts", "deliveries", "next_cursor", "secret",
+			"follow_ups",
 		} {
 			delete(v, key)
 		}

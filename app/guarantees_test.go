@@ -1,58 +1,30 @@
 package app_test
 
 import (
-	"context"
-	"database/sql"
-	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
-	_ "github.com/jackc/pgx/v5/stdlib" // a connection beside the app's
-	_ "github.com/mattn/go-sqlite3"
-	"github.com/tidwall/gjson"
 
+	"example.com/identity-webhooks/app/testservers"
+	"example.com/identity-webhooks/handlers"
 	"example.com/identity-webhooks/models"
 )
 
-// now is the provider's time in these tests.
-var now = time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
-
-// count asks the database through a connection of its own, which sees only what is committed.
-func (b backend) count(t *testing.T, query string, args ...any) int {
-	t.Helper()
-	driver, source := "pgx", b.databaseURL
-	if path, isSQLite := strings.CutPrefix(b.databaseURL, "sqlite:"); isSQLite {
-		driver, source = "sqlite3", "file:"+path+"?mode=ro"
-	}
-	db, err := sql.Open(driver, source)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
-	var n int
-	if err := db.QueryRowContext(context.Background(), query, args...).Scan(&n); err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
-// A 200 means that the event is committed: another connection sees it. That a commit is synced to disk is asserted where
-// the setting is made, in package models.
+// A 200 means that the event is committed: another connection sees it. That a commit is synced to disk is asserted in package
+// models, where the setting is made.
 func TestAcknowledgedMeansStored(t *testing.T) {
 	onBothBackends(t, func(t *testing.T, b backend) {
-		r := start(t, b)
+		v, r := anyVerdicts(t), start(t, b)
 		for range 50 {
-			body := reviewed(t, uuid.NewString(), "approved", now)
-			r.accept("trustgate", body)
-			if n := b.count(t, "SELECT COUNT(*) FROM events WHERE external_id = $1", gjson.GetBytes(body, "event_id").Str); n != 1 {
+			id, body := v.verified()
+			r.accept(v.provider, body)
+			if n := b.count(t, "SELECT COUNT(*) FROM events WHERE external_id = $1", id); n != 1 {
 				t.Fatalf("acknowledged, and %d rows in the inbox", n)
 			}
 		}
@@ -62,15 +34,15 @@ func TestAcknowledgedMeansStored(t *testing.T) {
 // Fifty deliveries of one event at once are one event with one effect.
 func TestConcurrentDuplicates(t *testing.T) {
 	onBothBackends(t, func(t *testing.T, b backend) {
-		r := start(t, b)
-		applicant := uuid.NewString()
-		body := reviewed(t, applicant, "approved", now)
+		v, r := anyVerdicts(t), start(t, b)
+		who := uuid.NewString()
+		body := v.yes.event(uuid.NewString(), who, now)
 		var mu sync.Mutex
 		answers := map[string]int{}
 		var senders sync.WaitGroup
 		for range 50 {
 			senders.Go(func() {
-				status, answer, err := r.trySend("trustgate", body, func(http.Header) {})
+				status, answer, err := r.trySend(v.provider, body, func(http.Header) {})
 				if status != http.StatusOK || err != nil {
 					t.Errorf("answered %d %s %v, want 200", status, answer, err)
 				}
@@ -80,38 +52,41 @@ func TestConcurrentDuplicates(t *testing.T) {
 			})
 		}
 		senders.Wait()
-		if answers[`{"status":"accepted"}`] != 1 || answers[`{"status":"duplicate"}`] != 49 {
+		if answers[accepted] != 1 || answers[duplicate] != 49 {
 			t.Fatalf("answers %v, want 1 accepted and 49 duplicates", answers)
 		}
 		r.settle()
 		list := r.events("")
 		if len(list) != 1 || list[0].Deliveries != 50 || list[0].Outcome != models.Applied {
-			t.Fatalf("events %v, want one of 50 deliveries, applied", list)
+			t.Fatalf("events %+v, want one of 50 deliveries, applied", list)
 		}
-		if c := r.customer(applicant); c.Revision != 1 {
+		if c := r.customer(who); c.Revision != 1 {
 			t.Fatalf("revision %d, want 1", c.Revision)
 		}
 	})
 }
 
-// A delivery with a wrong signature leaves no trace, so the genuine one after it counts.
+// A delivery signed with another secret leaves no trace, so the genuine one after it counts.
 func TestForgedThenGenuine(t *testing.T) {
 	onBothBackends(t, func(t *testing.T, b backend) {
-		r := start(t, b)
-		applicant := uuid.NewString()
-		body := reviewed(t, applicant, "approved", now)
-		status, _, err := r.trySend("trustgate", body, func(h http.Header) {
-			h.Set("X-Webhook-Signature", strings.Repeat("ab", 32))
-		})
-		if status != http.StatusUnauthorized || err != nil {
-			t.Fatalf("forged delivery answered %d %v, want 401", status, err)
+		v, r := anyVerdicts(t), start(t, b)
+		forger, err := handlers.NewProvider(v.provider, handlers.Settings{Secrets: []handlers.Secret{{Value: "whsec_Zm9yZ2VkLWZvcmdlZC1mb3JnZWQtZm9y"}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		who := uuid.NewString()
+		body := v.yes.event(uuid.NewString(), who, now)
+		forged := *r
+		forged.providers = map[string]handlers.Provider{v.provider: forger}
+		if status, _ := forged.send(v.provider, body); status != http.StatusUnauthorized && status != http.StatusNotFound {
+			t.Fatalf("forged delivery answered %d, want 401", status)
 		}
 		if n := b.count(t, "SELECT COUNT(*) FROM events"); n != 0 {
 			t.Fatalf("forged delivery left %d rows", n)
 		}
-		r.accept("trustgate", body)
+		r.accept(v.provider, body)
 		r.settle()
-		if c := r.customer(applicant); c.Status != models.Verified {
+		if c := r.customer(who); c.Status != models.StatusVerified {
 			t.Fatalf("status %s, want verified", c.Status)
 		}
 	})
@@ -120,24 +95,23 @@ func TestForgedThenGenuine(t *testing.T) {
 // The ID of another event with another body is answered 200, kept beside it and never applied.
 func TestSameIDOtherBody(t *testing.T) {
 	onBothBackends(t, func(t *testing.T, b backend) {
-		r := start(t, b)
-		applicant := uuid.NewString()
-		first := reviewed(t, applicant, "rejected", now)
-		id := gjson.GetBytes(first, "event_id").Str
-		other := sample(t, "trustgate/applicant.reviewed", "event_id", id, "data.applicant_id", applicant)
-		r.accept("trustgate", first)
+		v, r := anyVerdicts(t), start(t, b)
+		who, id := uuid.NewString(), uuid.NewString()
+		r.accept(v.provider, v.no.event(id, who, now))
+		r.settle()
+		other := v.yes.event(id, who, now.Add(time.Hour))
 		for range 3 { // its repeats change nothing either
-			if status, _ := r.send("trustgate", other); status != http.StatusOK {
+			if status, _ := r.send(v.provider, other); status != http.StatusOK {
 				t.Fatalf("other body answered %d, want 200", status)
 			}
 		}
 		r.settle()
-		if c := r.customer(applicant); c.Status != models.Rejected || c.Revision != 1 {
-			t.Fatalf("status %s revision %d, want rejected 1", c.Status, c.Revision)
+		if c := r.customer(who); c.Status != v.noStatus || c.Revision != 1 {
+			t.Fatalf("status %s revision %d, want %s 1", c.Status, c.Revision, v.noStatus)
 		}
 		list := r.events("status=quarantined")
 		if len(list) != 1 || list[0].ExternalID != id || list[0].Deliveries != 3 {
-			t.Fatalf("quarantined %v, want one of 3 deliveries", list)
+			t.Fatalf("quarantined %+v, want one of 3 deliveries", list)
 		}
 		if !strings.Contains(r.log.String(), "event quarantined") {
 			t.Error("nothing about it in the log")
@@ -150,90 +124,102 @@ func TestSameIDOtherBody(t *testing.T) {
 	})
 }
 
-// An older verdict that arrives late does not undo a newer one: paypal/mirakl-hyperwallet-connector#35 by name.
-func TestLateOlderEvent(t *testing.T) {
+// An event of which nothing could be applied accepts a corrected body, whether the correction comes before or after it has failed.
+func TestCorrectedBody(t *testing.T) {
 	onBothBackends(t, func(t *testing.T, b backend) {
-		r := start(t, b)
-		applicant := uuid.NewString()
-		r.accept("trustgate", reviewed(t, applicant, "approved", now))
-		r.settle()
-		r.accept("trustgate", reviewed(t, applicant, "required", now.Add(-time.Hour)))
-		r.settle()
-		if c := r.customer(applicant); c.Status != models.Verified || c.Revision != 2 {
-			t.Fatalf("status %s revision %d, want verified 2", c.Status, c.Revision)
+		v, r := anyVerdicts(t), start(t, b)
+		for _, wait := range []bool{true, false} {
+			who, id := uuid.NewString(), uuid.NewString()
+			r.accept(v.provider, v.yes.event(id, unusable, now))
+			if wait {
+				r.settle()
+			}
+			if status, answer := r.send(v.provider, v.yes.event(id, who, now)); status != http.StatusOK {
+				t.Fatalf("correction answered %d %s", status, answer)
+			}
+			r.settle()
+			if c := r.customer(who); c.Status != models.StatusVerified {
+				t.Errorf("status %s, want verified by the corrected body", c.Status)
+			}
 		}
-		if list := r.events("outcome=stale"); len(list) != 1 {
-			t.Fatalf("%d stale events, want the late one", len(list))
-		}
-		r.accept("trustgate", reviewed(t, applicant, "rejected", now.Add(time.Hour)))
-		r.settle()
-		if c := r.customer(applicant); c.Status != models.Rejected {
-			t.Fatalf("status %s, want the newer verdict, rejected", c.Status)
+		if n := len(r.events("status=quarantined")); n != 2 {
+			t.Errorf("%d quarantined, want the two that were corrected", n)
 		}
 	})
 }
 
-// An event whose payload does not fit fails alone, visibly, and can be replayed.
-func TestPoisonEvent(t *testing.T) {
+// An older verdict that arrives late does not undo a newer one: paypal/mirakl-hyperwallet-connector#35 by name.
+func TestLateOlderEvent(t *testing.T) {
 	onBothBackends(t, func(t *testing.T, b backend) {
-		r := start(t, b)
-		bodies := [][]byte{
-			sample(t, "trustgate/applicant.reviewed", "event_id", uuid.NewString(), "data.risk_score", "high"),
-			sample(t, "trustgate/applicant.reviewed", "event_id", uuid.NewString(), "data", []int{1}),
-			sample(t, "trustgate/applicant.reviewed", "event_id", uuid.NewString(), "data.applicant_id", ""),
-			sample(t, "trustgate/applicant.reviewed", "event_id", uuid.NewString(), "data.reviewed_by", "a\x00b"),
-			[]byte(`{"event_type":"applicant.reviewed"`),
-			[]byte("\xff\xfe"),
-			sample(t, "trustgate/applicant.reviewed", "event_id", uuid.NewString(), "timestamp", "yesterday"),
-			sample(t, "trustgate/applicant.reviewed", "event_id", nil),
-			[]byte(strings.Repeat("[", 200_000)),
-		}
-		for _, body := range bodies {
-			r.accept("trustgate", body)
-		}
-		good := uuid.NewString()
-		r.accept("trustgate", reviewed(t, good, "approved", now))
-		r.settle()
-		failed := r.events("status=failed")
-		if len(failed) != len(bodies) {
-			t.Fatalf("%d failed events, want %d", len(failed), len(bodies))
-		}
-		for _, e := range failed {
-			if e.LastError == "" {
-				t.Errorf("event %d failed without a reason", e.ID)
+		v, r := anyVerdicts(t), start(t, b)
+		who := uuid.NewString()
+		want := func(status models.Status, revision int) {
+			t.Helper()
+			r.settle()
+			if c := r.customer(who); c.Status != status || c.Revision != revision {
+				t.Fatalf("status %s revision %d, want %s %d", c.Status, c.Revision, status, revision)
 			}
 		}
-		if c := r.customer(good); c.Status != models.Verified {
-			t.Fatalf("the good event beside them led to %s, want verified", c.Status)
+		r.accept(v.provider, v.yes.event(uuid.NewString(), who, now))
+		want(models.StatusVerified, 1)
+		r.accept(v.provider, v.no.event(uuid.NewString(), who, now.Add(-time.Hour)))
+		want(models.StatusVerified, 2)
+		r.accept(v.provider, v.no.event(uuid.NewString(), who, now.Add(time.Hour)))
+		want(v.noStatus, 3)
+	})
+}
+
+// An event that cannot be read or applied fails alone, visibly, and can be replayed.
+func TestPoisonEvent(t *testing.T) {
+	onBothBackends(t, func(t *testing.T, b backend) {
+		v, r := anyVerdicts(t), start(t, b)
+		bodies := [][]byte{
+			[]byte(`{"unfinished":`), []byte("\xff\xfe"), []byte(strings.Repeat("[", 200_000)), []byte(`{}`), []byte(`[1]`),
+			v.yes.event(uuid.NewString(), unusable, now),
 		}
+		for _, body := range bodies {
+			r.accept(v.provider, body)
+		}
+		who := uuid.NewString()
+		r.accept(v.provider, v.yes.event(uuid.NewString(), who, now))
+		check := func() {
+			t.Helper()
+			r.settle()
+			failed := r.events("status=failed")
+			if len(failed) != len(bodies) {
+				t.Fatalf("%d failed events, want %d", len(failed), len(bodies))
+			}
+			for _, e := range failed {
+				if e.Error == "" {
+					t.Errorf("event %d failed without a reason", e.ID)
+				}
+			}
+			if list := r.customers(""); len(list) != 1 || list[0].SubjectID != who || list[0].Status != models.StatusVerified {
+				t.Fatalf("customers %+v, want one, verified by the good event", list)
+			}
+		}
+		check()
 		var replayed struct{ Replayed int }
 		r.call(http.MethodPost, "/api/replay?status=failed", http.StatusAccepted, &replayed)
 		if replayed.Replayed != len(bodies) {
 			t.Fatalf("replayed %d, want %d", replayed.Replayed, len(bodies))
 		}
-		r.settle()
-		if n := len(r.customers("")); n != 1 {
-			t.Errorf("%d customers, want only the good one", n)
-		}
-		if n := len(r.events("status=failed")); n != len(bodies) {
-			t.Fatalf("%d failed after the replay, want %d: nothing has mended them", n, len(bodies))
-		}
+		check() // nothing has repaired them
 	})
 }
 
-// A shutdown answers what was sent, and finishes the attempts under way: nothing is left half done, and what is left is due
-// again at the next start.
+// A shutdown answers what was sent and finishes the attempts under way. What is left is processed after the next start.
 func TestShutdownFinishesInFlight(t *testing.T) {
 	onBothBackends(t, func(t *testing.T, b backend) {
-		r := start(t, b)
+		v, r := anyVerdicts(t), start(t, b)
 		var mu sync.Mutex
 		var acknowledged []string
 		var senders sync.WaitGroup
 		for range 8 {
 			senders.Go(func() {
 				for {
-					body := reviewed(t, uuid.NewString(), "approved", now)
-					status, _, err := r.trySend("trustgate", body, func(http.Header) {})
+					id, body := v.verified()
+					status, _, err := r.trySend(v.provider, body, func(http.Header) {})
 					if err != nil {
 						return // the listener is closed
 					}
@@ -241,17 +227,17 @@ func TestShutdownFinishesInFlight(t *testing.T) {
 						t.Errorf("answered %d while shutting down, want 200 or no connection", status)
 					}
 					mu.Lock()
-					acknowledged = append(acknowledged, gjson.GetBytes(body, "event_id").Str)
+					acknowledged = append(acknowledged, id)
 					mu.Unlock()
 				}
 			})
 		}
-		r.eventually("some events are processed", func() bool { return len(r.events("status=processed")) > 50 })
+		r.eventually("some events are processed", func() bool { return r.stats()[models.Processed] > 50 })
 		if err := r.stop(); err != nil {
 			t.Fatal(err)
 		}
 		senders.Wait()
-		if n := b.count(t, "SELECT COUNT(*) FROM events WHERE status = 'queued' AND attempts > 0"); n != 0 {
+		if n := b.count(t, "SELECT COUNT(*) FROM pending_events WHERE attempts > 0"); n != 0 {
 			t.Errorf("%d events were left in the middle of an attempt", n)
 		}
 		again := start(t, b)
@@ -260,29 +246,32 @@ func TestShutdownFinishesInFlight(t *testing.T) {
 	})
 }
 
-// A connection that has sent nothing does not hold up a shutdown.
-func TestShutdownClosesSilentConnections(t *testing.T) {
+// After a clean stop the database is one complete file that can be copied.
+func TestStopLeavesOneFile(t *testing.T) {
 	t.Parallel()
-	r := start(t, sqlite(t))
-	conn, err := net.Dial("tcp", r.app.Addr())
+	b := sqlite(t)
+	r := start(t, b)
+	ids := r.acceptNew(5)
+	r.settle()
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.ReadFile(strings.TrimPrefix(b.databaseURL, "sqlite:"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
-		if err := conn.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
-	started := time.Now()
-	if err := r.stop(); err != nil || time.Since(started) > 4*time.Second {
-		t.Errorf("stopped after %s with %v", time.Since(started), err)
+	copied := filepath.Join(t.TempDir(), "copy.db")
+	if err := os.WriteFile(copied, file, 0o600); err != nil {
+		t.Fatal(err)
 	}
+	again := start(t, backend{databaseURL: "sqlite:" + copied})
+	again.applied(ids)
 }
 
 // Ten replicas may start at once on an empty database.
 func TestReplicasStartTogether(t *testing.T) {
 	t.Parallel()
-	b := backend{databaseURL: newPostgresURL(t)}
+	b := backend{databaseURL: testservers.DatabaseURL(t)}
 	var starts sync.WaitGroup
 	for range 10 {
 		starts.Go(func() {

@@ -1,7 +1,9 @@
 package app_test
 
 import (
+	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,50 +13,76 @@ import (
 	"testing"
 	"time"
 
-	"example.com/identity-webhooks/app"
-	"example.com/identity-webhooks/handlers"
+	"example.com/identity-webhooks/app/testservers"
 )
 
-// program is this program as a process of its own, which is started again whenever it ends, as a service manager would.
+// program is this program as a process of its own, which is started again whenever it ends, as a service manager does.
 type program struct {
-	t       *testing.T
-	name    string
-	log     *buffer
-	environ []string
+	*running
 	path    string
+	dir     string // where it runs
+	environ []string
 	mu      sync.Mutex
 	process *exec.Cmd // the one that runs now, or ran last
 	stopped chan struct{}
 	done    sync.WaitGroup
 }
 
-// build builds the program, with the race detector if this test has it, and returns its path.
+// buildDir holds the built program; empty while it is not built.
+var buildDir string
+
+// built is the path of the program, which is built once, with the race detector if this test has it.
+var built = sync.OnceValues(func() (path string, err error) {
+	if buildDir, err = os.MkdirTemp("", "identity-webhooks-test-"); err != nil {
+		return "", err
+	}
+	path = filepath.Join(buildDir, "program")
+	out, err := exec.Command("go", "build", fmt.Sprintf("-race=%t", raceDetector), "-o", path, "..").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
 func build(t *testing.T) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "identity-webhooks")
-	cmd := exec.Command("go", "build", fmt.Sprintf("-race=%t", raceDetector), "-o", path, "..")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+	path, err := built()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return path
 }
 
-// launch starts the program at path and keeps it running until the end of the test.
-func launch(t *testing.T, path, name string, environ ...string) *program {
+// launch starts the program at path, waits until it answers, and keeps it running until the end of the test.
+func launch(t *testing.T, path, role string, b backend, settings ...string) *program {
 	t.Helper()
-	p := &program{t: t, name: name, log: &buffer{}, environ: environ, path: path, stopped: make(chan struct{})}
+	p := &program{
+		running: &running{t: t, addr: testservers.FreeAddress(t), adminAddr: testservers.FreeAddress(t), providers: providers(t), log: &buffer{}},
+		path:    path, dir: t.TempDir(), stopped: make(chan struct{}),
+	}
+	p.environ = environment(b, append(settings, "ADDR="+p.addr, "ADMIN_ADDR="+p.adminAddr, "LOG_LEVEL=warn", "ROLE="+role)...)
 	p.done.Go(p.keep)
 	t.Cleanup(func() {
-		p.stop()
+		p.end(syscall.SIGCONT, syscall.SIGTERM)
 		log := p.log.String()
 		if _, race, found := strings.Cut(log, "WARNING: DATA RACE"); found {
-			t.Errorf("%s has a data race:%.5000s", name, race)
+			t.Errorf("%s has a data race:%.5000s", role, race)
 		}
 		if t.Failed() {
-			t.Logf("end of the log of %s:\n%s", name, log[max(0, len(log)-5000):])
+			t.Logf("end of the log of %s:\n%s", role, log[max(0, len(log)-5000):])
 		}
 	})
+	p.awaitRestart()
 	return p
+}
+
+// awaitRestart waits until the program answers.
+func (p *program) awaitRestart() {
+	p.t.Helper()
+	p.eventually("the program answers", func() bool {
+		status, _, err := request(context.Background(), http.MethodGet, "http://"+p.adminAddr+"/api/stats", nil, nil)
+		return err == nil && status == http.StatusOK
+	})
 }
 
 // keep runs the process again and again.
@@ -68,7 +96,7 @@ func (p *program) keep() {
 		default:
 		}
 		cmd := exec.Command(p.path)
-		cmd.Env, cmd.Stdout, cmd.Stderr, cmd.Dir = p.environ, p.log, p.log, filepath.Dir(p.path)
+		cmd.Env, cmd.Stdout, cmd.Stderr, cmd.Dir = p.environ, p.log, p.log, p.dir
 		if err := cmd.Start(); err != nil {
 			p.mu.Unlock()
 			p.t.Error(err)
@@ -76,8 +104,7 @@ func (p *program) keep() {
 		}
 		p.process = cmd
 		p.mu.Unlock()
-		err := cmd.Wait()
-		fmt.Fprintf(p.log, "(ended: %v)\n", err)
+		fmt.Fprintf(p.log, "(ended: %v)\n", cmd.Wait())
 		select {
 		case <-p.stopped:
 			return
@@ -95,14 +122,7 @@ func (p *program) signal(s syscall.Signal) {
 	}
 }
 
-// stop ends the process for good, gracefully, and waits. A second call does nothing.
-func (p *program) stop() {
-	p.end(syscall.SIGCONT, syscall.SIGTERM)
-}
-
-// kill ends the process for good, at once, and waits.
-func (p *program) kill() { p.end(syscall.SIGKILL) }
-
+// end sends the signals, and waits until the process has ended for good. A second call does nothing.
 func (p *program) end(signals ...syscall.Signal) {
 	p.mu.Lock()
 	select {
@@ -115,16 +135,4 @@ func (p *program) end(signals ...syscall.Signal) {
 		p.signal(s)
 	}
 	p.done.Wait()
-}
-
-// environment is what a program is started with that has a secret of each provider, on two addresses.
-func environment(b backend, addr, admin string, settings ...string) []string {
-	environ := []string{
-		"ADDR=" + addr, "ADMIN_ADDR=" + admin, "DATABASE_URL=" + b.databaseURL, "REDIS_URL=" + b.redisURL,
-		"LOG_LEVEL=warn", "PATH=" + os.Getenv("PATH"),
-	}
-	for _, name := range handlers.ProviderNames() {
-		environ = append(environ, app.SecretName(name)+"="+secret)
-	}
-	return append(environ, settings...)
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"strconv"
 	"syscall"
 	"testing"
@@ -14,18 +13,14 @@ import (
 )
 
 // Redis is a private Redis server that keeps nothing on disk.
-type Redis struct {
-	server
-	address string
-}
+type Redis struct{ *server }
 
 // NewRedis starts a Redis server that runs until the end of the test.
 func NewRedis(t testing.TB) *Redis {
 	t.Helper()
 	r, err := launchRedis()
 	must(t, err)
-	r.t = t
-	t.Cleanup(r.close)
+	r.own(t)
 	return r
 }
 
@@ -45,58 +40,42 @@ func (r *Redis) URL() string { return "redis://" + r.address }
 // FlushAll empties the server.
 func (r *Redis) FlushAll() {
 	r.t.Helper()
-	must(r.t, r.command("FLUSHALL"))
+	r.Do("FLUSHALL")
 }
 
-// launchRedis starts a server that has no test yet.
-func launchRedis() (*Redis, error) {
-	program, err := exec.LookPath("redis-server")
-	if err != nil {
-		return nil, err
-	}
-	w, err := watch()
-	if err != nil {
-		return nil, err
-	}
-	dir, err := w.newDir("redis")
-	if err != nil {
-		return nil, err
-	}
-	r := &Redis{}
-	return r, startOnFreePort(func(port int) error {
-		r.address = address(port)
-		r.p = &process{
-			argv: []string{program, "--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--dir", dir,
-				"--save", "", "--appendonly", "no", "--daemonize", "no"},
-			dir:   dir,
-			ready: "Ready to accept connections",
-			stops: syscall.SIGKILL, // there is nothing to save, and SIGTERM takes it up to 0.1 s
-		}
-		return r.p.start()
-	})
-}
-
-// command sends a command whose answer is OK. It speaks the protocol itself, as only package jobs imports a Redis client.
-func (r *Redis) command(name string) (err error) {
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("redis %s: %w", name, err)
-		}
-	}()
+// Do sends a command whose answer is OK. It speaks the protocol itself, as package jobs is to be the only importer of a Redis client.
+func (r *Redis) Do(command string) {
+	r.t.Helper()
 	conn, err := net.DialTimeout("tcp", r.address, patience)
+	must(r.t, err)
+	err = conn.SetDeadline(time.Now().Add(patience))
+	if err == nil {
+		_, err = fmt.Fprintf(conn, "%s\r\n", command)
+	}
+	var answer string
+	if err == nil {
+		answer, err = bufio.NewReader(conn).ReadString('\n')
+	}
+	if err = errors.Join(err, conn.Close()); err == nil && answer != "+OK\r\n" {
+		err = fmt.Errorf("redis %s: answer %q", command, answer)
+	}
+	must(r.t, err)
+}
+
+// launchRedis starts a server that no test owns yet.
+func launchRedis() (*Redis, error) {
+	program, err := lookPath("redis-server")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer func() { err = errors.Join(err, conn.Close()) }()
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
-		return err
+	s, err := newServer("redis")
+	if err != nil {
+		return nil, err
 	}
-	if _, err := fmt.Fprintf(conn, "%s\r\n", name); err != nil {
-		return err
-	}
-	answer, err := bufio.NewReader(conn).ReadString('\n')
-	if err == nil && answer != "+OK\r\n" {
-		err = fmt.Errorf("answer %q", answer)
-	}
-	return err
+	s.ready, s.stops = "Ready to accept connections", syscall.SIGKILL // there is nothing to save, and SIGTERM takes it up to 0.1 s
+	return &Redis{s}, startOnFreePort(s, func(port int) error {
+		s.argv = []string{program, "--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--dir", s.dir,
+			"--save", "", "--appendonly", "no", "--daemonize", "no"}
+		return nil
+	})
 }
