@@ -156,8 +156,7 @@ func TestDecodeBoundsLists(t *testing.T) {
 }
 
 // Bodies made to be expensive cost about as much as others of their length, and are read all the same.
-func TestDecodeIsLinear(t *testing.T) {
-	t.Parallel()
+func TestDecodeIsLinear(t *testing.T) { // not parallel: what others allocate would count
 	nested := func(levels int, key string) string {
 		open := `{"` + key + `":`
 		return strings.Repeat(open, levels) + `1` + strings.Repeat("}", levels)
@@ -183,7 +182,7 @@ func TestDecodeIsLinear(t *testing.T) {
 			if err != nil || p.Word != "no" || p.Text != "a" {
 				t.Errorf("%+v, %v", p, err)
 			}
-			if used := (after.TotalAlloc - before.TotalAlloc) >> 20; took > 2*time.Second || used > 64 {
+			if used := (after.TotalAlloc - before.TotalAlloc) >> 20; took > 10*time.Second || used > 256 { // quadratic work takes minutes and gigabytes
 				t.Errorf("took %s and %d MB", took, used)
 			}
 			t.Logf("%d KB in %s, %d KB allocated", len(body)>>10, took, (after.TotalAlloc-before.TotalAlloc)>>10)
