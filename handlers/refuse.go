@@ -52,6 +52,18 @@ func (r *Receiver) noRoute(active map[string]Provider) gin.HandlerFunc {
 	}
 }
 
+// noMethod answers a request with another method than POST. One to a provider's path is recorded: the URL may be set up with the wrong
+// method at the provider.
+func (r *Receiver) noMethod(c *gin.Context) {
+	path, isWebhook := strings.CutPrefix(c.Request.URL.Path, "/webhooks/")
+	if !isWebhook {
+		refuse(c, http.StatusMethodNotAllowed, notAllowed)
+		return
+	}
+	provider, _, _ := strings.Cut(path, "/")
+	r.record(c, provider, "wrong method: want POST", http.StatusMethodNotAllowed, notAllowed)
+}
+
 // misdirected returns what is wrong with a path that looks like a webhook's, and the provider that it names.
 func misdirected(path string, active map[string]Provider) (provider string, reason Reason) {
 	segments := strings.Split(strings.Trim(strings.ToLower(path), "/"), "/")
@@ -102,16 +114,22 @@ func (r *Receiver) record(c *gin.Context, provider string, reason Reason, status
 
 // refuseBody answers a delivery whose body could not be read completely.
 func (r *Receiver) refuseBody(c *gin.Context, provider string, err error) {
-	status, text := http.StatusBadRequest, bodyUnread
+	status, text, reason := http.StatusBadRequest, bodyUnread, Reason("body cut short or too slow")
 	switch {
 	case errors.Is(err, errTooLarge):
-		status, text = http.StatusRequestEntityTooLarge, bodyTooLarge
+		status, text, reason = http.StatusRequestEntityTooLarge, bodyTooLarge, Reason(err.Error())
 	case errors.Is(err, errBusy):
-		status, text = http.StatusServiceUnavailable, unavailable
+		status, text, reason = http.StatusServiceUnavailable, unavailable, Reason(err.Error())
 		c.Header("Retry-After", "5")
 	}
-	if _, line := r.charge(c); line {
+	limited, line := r.charge(c)
+	if line {
 		r.log.Warn("delivery refused", "provider", provider, "err", err, "remote", c.ClientIP())
+	}
+	if limited {
+		r.rejections.count()
+	} else {
+		r.rejections.add(Rejection{Time: models.At(r.now()), Provider: provider, RemoteAddress: c.ClientIP(), Reason: reason})
 	}
 	refuse(c, status, text)
 }

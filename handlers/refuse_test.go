@@ -68,6 +68,9 @@ func TestWritingAllBeforeReading(t *testing.T) {
 				}
 				got := readReply(t, conn)
 				got.want(t, c.status, c.body)
+				if recorded := r.rejections.Total(); recorded != 1 {
+					t.Errorf("recorded %d times", recorded)
+				}
 				if n := len(r.rows()); n != 0 || !got.closed {
 					t.Errorf("%d rows; connection closed: %t", n, got.closed)
 				}

@@ -15,7 +15,7 @@ import (
 func NewRouter(r *Receiver, active map[string]Provider, ready func(context.Context) error, log *slog.Logger) http.Handler {
 	g := newEngine(log)
 	g.NoRoute(r.noRoute(active))
-	g.NoMethod(func(c *gin.Context) { refuse(c, http.StatusMethodNotAllowed, notAllowed) })
+	g.NoMethod(r.noMethod)
 	for name, p := range active {
 		path := "/webhooks/" + name
 		if providers[name].token {
