@@ -23,6 +23,7 @@ func TestRecipes(t *testing.T) {
 		"reduce": {"Remove a provider", "Remove the developer tools"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir()
 			copyTree(t, "..", dir)
 			for _, recipe := range series {
@@ -39,8 +40,8 @@ func TestRecipes(t *testing.T) {
 	}
 }
 
-// untouched are slow tests of memory, disks and killed processes, which no recipe touches.
-const untouched = "Memory|DiskFull|Killed|KillAnything|NoPersonalDataInLog"
+// untouched are slow tests of memory, disks, killed processes and floods, which no recipe touches.
+const untouched = "Memory|DiskFull|Killed|KillAnything|NoPersonalDataInLog|DeadLetters|Connections|SlowSend"
 
 // step is one instruction of a recipe: a file to create, an edit of a file, or commands to run.
 type step struct{ kind, path, text string }
