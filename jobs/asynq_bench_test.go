@@ -16,8 +16,8 @@ import (
 	"example.com/identity-webhooks/app/testservers"
 )
 
-// BenchmarkEmptyAsynq is the yardstick of the worker: a task that asks for nothing, from the queue and back, with as many tasks at once
-// as ours. A task of ours carries several events of a backlog.
+// BenchmarkEmptyAsynq measures asynq alone, to compare the worker with: tasks that do nothing, with as many at once as the worker
+// runs. One task of the worker processes several events if many wait.
 //
 //	go test ./jobs -run '^$' -bench EmptyAsynq -benchtime 20000x
 func BenchmarkEmptyAsynq(b *testing.B) {

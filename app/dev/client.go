@@ -15,13 +15,15 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/tidwall/gjson"
+
 	"example.com/identity-webhooks/app"
 	"example.com/identity-webhooks/models"
 )
 
 const (
 	maxPage      = 500                   // rows that the admin API returns at once
-	pollInterval = 20 * time.Millisecond // between two questions whether an event is processed
+	pollInterval = 20 * time.Millisecond // between two calls that wait for the same
 	maxAnswer    = 64 << 20              // bytes of an answer that are read
 )
 
@@ -32,15 +34,10 @@ var client = &http.Client{
 }
 
 // admin calls the admin API of a running server.
-type admin struct {
-	base     string
-	password string
-}
+type admin struct{ base, password string }
 
 // newAdmin returns a client for the server that the configuration names.
-func newAdmin(c app.Config) admin {
-	return admin{"http://" + reachable(c.AdminAddr), c.AdminPassword}
-}
+func newAdmin(c app.Config) admin { return admin{"http://" + reachable(c.AdminAddr), c.AdminPassword} }
 
 // reachable turns a listening address into one to call.
 func reachable(addr string) string {
@@ -51,7 +48,48 @@ func reachable(addr string) string {
 	return addr
 }
 
-// call returns the body of a 2xx answer. Any other answer is an apiError.
+// apiError is a call of the admin API that failed.
+type apiError struct {
+	status int    // 0 if there was no answer
+	reason string // the error that the answer names, if it comes from our server
+	text   string
+}
+
+// Error implements error.
+func (e apiError) Error() string { return "call the admin API: " + e.text }
+
+// isAway reports whether the server did not answer, or is starting or stopping.
+func isAway(err error) bool {
+	e, isAPI := errors.AsType[apiError](err)
+	return isAPI && (e.status == 0 || e.status == http.StatusServiceUnavailable)
+}
+
+// isMissing reports whether the admin API has no such row.
+func isMissing(err error) bool {
+	e, isAPI := errors.AsType[apiError](err)
+	return isAPI && e.status == http.StatusNotFound && e.reason == "not found"
+}
+
+// withoutURL takes the URL out of an error of net/http: the URL may hold a secret.
+func withoutURL(err error) error {
+	if u, isURL := errors.AsType[*url.Error](err); isURL {
+		return u.Err
+	}
+	return err
+}
+
+// exchange sends a request and returns the answer with its body. Its errors do not contain the URL.
+func exchange(req *http.Request) (*http.Response, []byte, error) {
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, nil, withoutURL(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	return resp, body, err
+}
+
+// call returns the body of a 2xx answer. If the server refuses a parameter, the error is an app.UsageError, otherwise an apiError.
 func (a admin) call(ctx context.Context, method, path string) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, method, a.base+path, nil)
 	if err != nil {
@@ -60,57 +98,57 @@ func (a admin) call(ctx context.Context, method, path string) ([]byte, error) {
 	if a.password != "" {
 		req.SetBasicAuth("admin", a.password)
 	}
-	resp, err := client.Do(req)
+	resp, body, err := exchange(req) //nolint:bodyclose // exchange closes it
 	if err != nil {
-		return nil, noAnswer(withoutURL(err))
+		text := err.Error()
+		if op, isOp := errors.AsType[*net.OpError](err); isOp && op.Op == "dial" {
+			text += " (is the server running? Start it with: go run .)"
+		}
+		return nil, apiError{text: text}
 	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if err != nil {
-		return nil, noAnswer(err)
+	reason := clean(gjson.GetBytes(body, "error").Str)
+	hint := reason
+	switch {
+	case resp.StatusCode/100 == 2:
+		return body, nil
+	case resp.StatusCode == http.StatusUnauthorized:
+		hint = "set ADMIN_PASSWORD to the server's"
+	case reason == "": // from a proxy, or another program
+		hint = "is ADMIN_ADDR the address of the server's admin API?"
+	case resp.StatusCode == http.StatusBadRequest:
+		return nil, usagef("%s", reason)
 	}
-	if resp.StatusCode/100 != 2 {
-		return nil, newAPIError(a.base+path, resp, body)
-	}
-	return body, nil
+	return nil, apiError{resp.StatusCode, reason, fmt.Sprintf("%s%s answers %s: %s", a.base, path, resp.Status, hint)}
 }
 
 // get returns what the admin API answers at path.
 func get[T any](ctx context.Context, a admin, path string) (T, error) {
-	return decode[T](ctx, a, http.MethodGet, path)
+	return decode[T](a.call(ctx, http.MethodGet, path))
 }
 
-// post does what path stands for, and returns the answer.
+// post posts to path and returns the answer.
 func post[T any](ctx context.Context, a admin, path string) (T, error) {
-	return decode[T](ctx, a, http.MethodPost, path)
+	return decode[T](a.call(ctx, http.MethodPost, path))
 }
 
-func decode[T any](ctx context.Context, a admin, method, path string) (answer T, err error) {
-	body, err := a.call(ctx, method, path)
+func decode[T any](body []byte, err error) (answer T, _ error) {
 	if err != nil {
 		return answer, err
 	}
 	if err := json.Unmarshal(body, &answer); err != nil {
-		return answer, fmt.Errorf("read the answer of %s%s: %w", a.base, path, err)
+		return answer, fmt.Errorf("read the answer of the admin API: %w", err)
 	}
 	return answer, nil
 }
 
-// rows goes through a list of the admin API, such as events, newest first. It asks for size rows at a time.
+// rows iterates over a list of the admin API, such as events, newest first. It asks for size rows at a time.
 func rows[T any](ctx context.Context, a admin, list string, query url.Values, size int) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		q := maps.Clone(query)
-		if q == nil {
-			q = url.Values{}
-		}
-		q.Set("limit", strconv.Itoa(min(size, maxPage)))
+		q := url.Values{"limit": {strconv.Itoa(min(size, maxPage))}}
+		maps.Copy(q, query)
 		for {
-			page, err := get[map[string]json.RawMessage](ctx, a, "/api/"+list+"?"+q.Encode())
-			var found []T
-			var next string
-			if err == nil {
-				err = errors.Join(json.Unmarshal(page[list], &found), json.Unmarshal(page["next_cursor"], &next))
-			}
+			page, err := a.call(ctx, http.MethodGet, "/api/"+list+"?"+q.Encode())
+			found, err := decode[[]T]([]byte(gjson.GetBytes(page, list).Raw), err)
 			if err != nil {
 				yield(*new(T), err)
 				return
@@ -120,10 +158,10 @@ func rows[T any](ctx context.Context, a admin, list string, query url.Values, si
 					return
 				}
 			}
-			if next == "" {
+			q.Set("cursor", gjson.GetBytes(page, "next_cursor").Str)
+			if q.Get("cursor") == "" {
 				return
 			}
-			q.Set("cursor", next)
 		}
 	}
 }
@@ -143,100 +181,31 @@ func newest[T any](ctx context.Context, a admin, list string, query url.Values, 
 	return found, nil
 }
 
-// await returns an event once the server has processed it, or as it is when ctx ends, with the context's error.
-func (a admin) await(ctx context.Context, id int64) (models.Event, error) {
-	var last models.Event
-	err := until(ctx, func() (bool, error) {
-		e, err := get[models.Event](ctx, a, fmt.Sprintf("/api/events/%d", id))
-		if err != nil {
-			return false, err
+// await returns an event once the server has processed it. If ctx ends before, it returns the event as it is, and the context's error.
+func (a admin) await(ctx context.Context, id int64) (e models.Event, err error) {
+	err = until(ctx, func() (bool, error) {
+		now, err := get[models.Event](ctx, a, fmt.Sprintf("/api/events/%d", id))
+		if err == nil {
+			e = now
 		}
-		last = e
-		return !inWork(e), nil
+		return !inWork(now), err
 	})
-	return last, err
+	return e, err
 }
 
 // inWork reports whether an event has no outcome yet.
 func inWork(e models.Event) bool { return e.Status == models.Received || e.Status == models.Queued }
 
-// until calls done again and again until it returns true, an error, or ctx ends.
+// until calls done again and again until it returns true or an error, or ctx ends.
 func until(ctx context.Context, done func() (bool, error)) error {
 	for {
 		ok, err := done()
-		switch {
-		case ctx.Err() != nil:
+		if ctx.Err() != nil {
 			return ctx.Err()
-		case ok || err != nil:
+		}
+		if ok || err != nil {
 			return err
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(pollInterval):
-		}
+		_ = sleep(ctx, pollInterval) // done is asked once more when ctx ends
 	}
-}
-
-// apiError is a call of the admin API that failed. Status is 0 if there was no answer.
-type apiError struct {
-	status  int
-	message string // the error in the answer, if it is one of ours
-	text    string
-}
-
-func (e apiError) Error() string { return e.text }
-
-// noAnswer makes an apiError of a call that got no answer.
-func noAnswer(err error) apiError {
-	text := "call the admin API: " + err.Error()
-	if op, isOp := errors.AsType[*net.OpError](err); isOp && op.Op == "dial" {
-		text += " (is the server running? Start it with: go run .)"
-	}
-	return apiError{text: text}
-}
-
-func newAPIError(address string, resp *http.Response, body []byte) apiError {
-	var answer struct{ Error string }
-	if json.Unmarshal(body, &answer) != nil {
-		answer.Error = "" // from a proxy, or another program
-	}
-	text := fmt.Sprintf("call the admin API: %s answers %s", address, resp.Status)
-	switch {
-	case resp.StatusCode == http.StatusUnauthorized:
-		text += ": set ADMIN_PASSWORD to the server's"
-	case answer.Error != "":
-		text += ": " + clean(answer.Error)
-	default:
-		text += "; is ADMIN_ADDR the address of the server's admin API?"
-	}
-	return apiError{resp.StatusCode, clean(answer.Error), text}
-}
-
-// isAway reports whether the server did not answer, or is starting or stopping.
-func isAway(err error) bool {
-	e, isAPI := errors.AsType[apiError](err)
-	return isAPI && (e.status == 0 || e.status == http.StatusServiceUnavailable)
-}
-
-// isMissing reports whether the admin API has no such row.
-func isMissing(err error) bool {
-	e, isAPI := errors.AsType[apiError](err)
-	return isAPI && e.status == http.StatusNotFound && e.message == "not found"
-}
-
-// asUsage makes a UsageError of a call that the admin API does not understand, and leaves other errors as they are.
-func asUsage(err error) error {
-	if e, isAPI := errors.AsType[apiError](err); isAPI && e.status == http.StatusBadRequest && e.message != "" {
-		return UsageError{errors.New(e.message)}
-	}
-	return err
-}
-
-// withoutURL takes the URL out of an error of net/http: the URL may hold a secret.
-func withoutURL(err error) error {
-	if u, isURL := errors.AsType[*url.Error](err); isURL {
-		return u.Err
-	}
-	return err
 }

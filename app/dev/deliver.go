@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -32,22 +31,17 @@ func deliver(ctx context.Context, base string, signed handlers.Request) (answer,
 	}
 	req.Header = signed.Header.Clone()
 	req.Header.Set("Content-Type", "application/json")
-	resp, err := client.Do(req)
-	if err != nil {
-		return answer{}, withoutURL(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, 4<<10))
+	resp, text, err := exchange(req) //nolint:bodyclose // exchange closes it
 	if err != nil {
 		return answer{}, err
 	}
 	a := answer{status: resp.StatusCode, text: clean(resp.Status)}
 	if to, err := resp.Location(); err == nil && resp.StatusCode/100 == 3 {
-		a.text += ", a redirect to " + clean(to.Scheme+"://"+to.Host) + ", which is not followed: it would take the signature to that server"
+		a.text += fmt.Sprintf(", a redirect to %s://%s, which is not followed: it would take the signature to that server", to.Scheme, clean(to.Host))
 	}
 	var body struct{ Status, Error string }
 	if text = bytes.TrimSpace(text); json.Unmarshal(text, &body) == nil && !bytes.ContainsRune(text, '\n') {
-		a.code, a.text = body.Status+body.Error, a.text+" "+clean(string(text))
+		a.code, a.text = body.Status+body.Error, a.text+" "+shorten(clean(string(text)), 500)
 	}
 	return a, nil
 }
@@ -62,7 +56,7 @@ func signer(c app.Config, provider, secret string) (handlers.Provider, error) {
 		s.Secrets = []handlers.Secret{{Value: secret}}
 	}
 	if len(s.Secrets) == 0 {
-		return nil, UsageError{fmt.Errorf("there is no secret for %s: set %s or use --secret", provider, app.SecretName(provider))}
+		return nil, usagef("there is no secret for %s: set %s or use --secret", provider, app.SecretName(provider))
 	}
 	p, err := handlers.NewProvider(provider, s)
 	return p, usage(err)
@@ -72,7 +66,7 @@ func checkProvider(name string) error {
 	if slices.Contains(handlers.ProviderNames(), name) {
 		return nil
 	}
-	return UsageError{fmt.Errorf("there is no provider %q: want %s", name, strings.Join(handlers.ProviderNames(), ", "))}
+	return usagef("there is no provider %q: want %s", name, strings.Join(handlers.ProviderNames(), ", "))
 }
 
 // serverURL reads the value of a flag that names a server, and returns it without a slash at the end. The URL of one of the
@@ -80,7 +74,7 @@ func checkProvider(name string) error {
 func serverURL(flag, value string) (string, error) {
 	u, err := url.Parse(value)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return "", UsageError{fmt.Errorf("--%s is %q: want http://host or https://host", flag, clean(value))}
+		return "", usagef("--%s is %q: want http://host or https://host", flag, clean(value))
 	}
 	u.Path, _, _ = strings.Cut(u.Path, "/webhooks")
 	u.Path, u.RawPath, u.RawQuery, u.Fragment = strings.TrimSuffix(u.Path, "/"), "", "", ""
@@ -96,13 +90,17 @@ func webhookURL(base, name string, p handlers.Provider) (full, shown string) {
 	return full, full
 }
 
-// advice says what to do about an answer other than 200.
+// advice says what is wrong about an answer that is not the wanted one.
 func advice(a answer, provider string) string {
+	secret := app.SecretName(provider)
 	switch a.status {
+	case http.StatusOK:
+		return ": it must not accept this delivery"
 	case http.StatusUnauthorized:
-		return fmt.Sprintf(": sign with the server's %s (or --secret); its log and /api/rejections say what was wrong", app.SecretName(provider))
+		return fmt.Sprintf(": sign with the server's %s (or --secret); its log and /api/rejections say what was wrong", secret)
 	case http.StatusNotFound:
-		return fmt.Sprintf(": the server has no %s, or another one than was used here", app.SecretName(provider))
+		return fmt.Sprintf(": the server has no %s, or a different one. "+
+			"If you added the provider or its secret after the server started, restart it", secret)
 	case http.StatusServiceUnavailable:
 		return ": its database does not answer in time; its log says more"
 	}

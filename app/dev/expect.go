@@ -1,8 +1,10 @@
 package dev
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"reflect"
@@ -16,137 +18,111 @@ import (
 
 // expectation is what must be known when all that a scenario delivers is processed.
 type expectation struct {
-	line   string // of the file
-	shared bool   // it counts rows that other runs may have added to
-	kind   string
-	ids    []string     // whose it is: the provider, and the IDs below it
-	fields []assignment // of events and customers to count: what selects them
+	line   string
+	shared bool         // it counts rows that other runs may have added to
+	list   string       // of the admin API
+	where  url.Values   // what selects the rows
 	count  int          // how many rows there must be
+	fields []assignment // what the row must have, if it is one
 }
 
-// expectations are the kinds of expectation: how many IDs each takes, and how it is written.
-var expectations = map[string]struct {
-	ids  int
-	form string
+// kinds are the kinds of expectation: the list, and what selects the row. The last two count rows.
+var kinds = map[string]struct {
+	list string
+	keys []string
 }{
-	"":          {2, "<provider> <subject> field=value …"},
-	"nobody":    {2, "nobody <provider> <subject>"},
-	"case":      {2, "case <provider> <case ID> field=value …"},
-	"company":   {2, "company <provider> <company ID> field=value …"},
-	"hit":       {3, "hit <provider> <subject> <hit ID> field=value …"},
-	"events":    {0, "events [filter=value …] count=<number>"},
-	"customers": {0, "customers [filter=value …] count=<number>"},
+	"":          {"customers", []string{"provider", "subject_id"}},
+	"nobody":    {"customers", []string{"provider", "subject_id"}},
+	"hit":       {"customers", []string{"provider", "subject_id", "hit_id"}},
+	"case":      {"cases", []string{"provider", "case_id"}},
+	"company":   {"companies", []string{"provider", "company_id"}},
+	"events":    {"events", nil},
+	"customers": {"customers", nil},
 }
 
-// newExpectation reads the words after expect.
-func newExpectation(words []string) (expectation, error) {
-	x := expectation{count: 1}
+// errExpectation says how an expectation is written. The doc comment of scenario has examples.
+var errExpectation = errors.New("want expect [nobody, case, company or hit] <provider> <ID> [field=value …], " +
+	"or expect events or customers [field=value …] count=<number>")
+
+// readExpectation reads the words after expect.
+func readExpectation(words []string) (expectation, error) {
+	x := expectation{line: strings.Join(words, " "), where: url.Values{}, count: 1}
 	isProvider := func(word string) bool { return slices.Contains(handlers.ProviderNames(), word) }
+	kind := ""
 	if len(words) > 0 && !isProvider(words[0]) {
-		x.kind, words = words[0], words[1:]
+		kind, words = words[0], words[1:]
 	}
-	is, known := expectations[x.kind]
-	if !known {
-		return x, fmt.Errorf("got %q: want a provider, nobody, case, company, hit, events or customers", x.kind)
+	k, known := kinds[kind]
+	if !known || len(words) < len(k.keys) || k.keys != nil && !isProvider(words[0]) || kind == "nobody" && len(words) > 2 {
+		return x, errExpectation
 	}
-	wrong := fmt.Errorf("want expect %s", is.form)
-	if len(words) < is.ids || is.ids > 0 && !isProvider(words[0]) {
-		return x, wrong
+	x.list, x.shared = k.list, k.keys == nil
+	for i, key := range k.keys {
+		x.where.Set(key, words[i])
 	}
-	x.ids = words[:is.ids]
-	for _, w := range words[is.ids:] {
-		a, err := parseAssignment(w)
-		if err != nil {
-			return x, fmt.Errorf("got %w", err)
-		}
-		x.fields = append(x.fields, a)
-	}
-	last := len(x.fields) - 1
-	switch {
-	case (x.kind == "nobody") != (last < 0):
-		return x, wrong
-	case x.kind == "nobody":
+	within := "" // the part of the row that the fields belong to
+	switch kind {
+	case "nobody":
 		x.count = 0
-	case is.ids == 0:
-		if x.fields[last].path != "count" || json.Unmarshal(x.fields[last].value, &x.count) != nil {
-			return x, wrong
+	case "hit":
+		within = fmt.Sprintf("hits.#(hit_id==%q).", x.where.Get("hit_id"))
+		x.where.Del("hit_id")
+	}
+	for _, w := range words[len(k.keys):] {
+		a, err := parseAssignment(w)
+		switch {
+		case err != nil:
+			return x, err
+		case k.keys != nil:
+			x.fields = append(x.fields, assignment{within + a.path, a.value})
+		case a.path != "count":
+			x.where.Set(a.path, gjson.ParseBytes(a.value).String())
+		case json.Unmarshal(a.value, &x.count) != nil:
+			return x, errExpectation
 		}
-		x.fields = x.fields[:last]
 	}
 	return x, nil
 }
 
 // check returns how the expectation fails, or nil.
 func (x expectation) check(ctx context.Context, a admin) error {
-	found, err := x.find(ctx, a)
+	found, err := find(ctx, a, x.list, x.where)
+	if err == nil && len(found) != x.count {
+		err = fmt.Errorf("there are %d, want %d", len(found), x.count)
+	}
+	if err == nil && x.list == "customers" && len(x.fields) > 0 {
+		found[0], err = getCustomer(ctx, a, found[0].Get("id").Int())
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", x.line, err)
 	}
-	if len(found) != x.count {
-		return fmt.Errorf("%s: there are %d, want %d", x.line, len(found), x.count)
-	}
-	if len(x.ids) == 0 {
-		return nil
-	}
-	var wrong []string
+	var wrong []error
 	for _, f := range x.fields {
 		got := found[0].Get(f.path)
-		switch {
-		case !got.Exists():
-			wrong = append(wrong, "there is no "+f.path)
-		case !reflect.DeepEqual(got.Value(), gjson.ParseBytes(f.value).Value()):
-			wrong = append(wrong, f.path+" is "+got.Raw)
+		if !got.Exists() || !reflect.DeepEqual(got.Value(), gjson.ParseBytes(f.value).Value()) {
+			wrong = append(wrong, fmt.Errorf("%s: %s is %s", x.line, f.path, cmp.Or(got.Raw, "missing")))
 		}
 	}
-	if len(wrong) > 0 {
-		return fmt.Errorf("%s: %s", x.line, strings.Join(wrong, ", "))
-	}
-	return nil
+	return errors.Join(wrong...)
 }
 
-// find returns the rows that the expectation is about, as the admin API has them.
-func (x expectation) find(ctx context.Context, a admin) ([]gjson.Result, error) {
-	list := func(name string, query url.Values, where ...string) (found []gjson.Result, err error) {
-		for raw, err := range rows[json.RawMessage](ctx, a, name, query, maxPage) {
-			if err != nil {
-				return nil, err
-			}
-			if row := gjson.ParseBytes(raw); matches(row, where) {
-				found = append(found, row)
-			}
+// find returns the rows of a list of the admin API whose members have these values, the newest first.
+func find(ctx context.Context, a admin, list string, where url.Values) (found []gjson.Result, err error) {
+	query := where
+	if list == "cases" || list == "companies" {
+		query = nil // the admin API has no filters for them
+	}
+	for raw, err := range rows[json.RawMessage](ctx, a, list, query, maxPage) {
+		if err != nil {
+			return nil, err
 		}
-		return found, nil
-	}
-	switch x.kind {
-	case "events", "customers":
-		query := url.Values{}
-		for _, f := range x.fields {
-			query.Set(f.path, gjson.ParseBytes(f.value).String())
+		row, differs := gjson.ParseBytes(raw), false
+		for member := range where {
+			differs = differs || row.Get(member).String() != where.Get(member)
 		}
-		return list(x.kind, query)
-	case "case":
-		return list("cases", nil, "provider", x.ids[0], "case_id", x.ids[1])
-	case "company":
-		return list("companies", nil, "provider", x.ids[0], "company_id", x.ids[1])
-	}
-	customers, err := list("customers", url.Values{"provider": {x.ids[0]}, "subject_id": {x.ids[1]}})
-	if err != nil || len(customers) == 0 || x.kind == "nobody" {
-		return customers, err
-	}
-	answer, err := a.call(ctx, "GET", "/api/customers/"+customers[0].Get("id").Raw)
-	customer := gjson.ParseBytes(answer)
-	if err != nil || x.kind != "hit" {
-		return []gjson.Result{customer}, err
-	}
-	return slices.DeleteFunc(customer.Get("hits").Array(), func(h gjson.Result) bool { return h.Get("hit_id").Str != x.ids[2] }), nil
-}
-
-// matches reports whether a row's members have the texts that follow their names.
-func matches(row gjson.Result, where []string) bool {
-	for i := 0; i < len(where); i += 2 {
-		if row.Get(where[i]).String() != where[i+1] {
-			return false
+		if !differs {
+			found = append(found, row)
 		}
 	}
-	return true
+	return found, nil
 }

@@ -9,8 +9,13 @@ import (
 	"slices"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"example.com/identity-webhooks/models"
 )
+
+// followInterval is how often events -f looks for new ones.
+const followInterval = 500 * time.Millisecond
 
 // window is how many of the newest events a follower compares. It does not notice when an older one is delivered again, or
 // begins to match the query.
@@ -26,21 +31,19 @@ type follower struct {
 // next returns the events that are new, and those that were delivered again, the newest last. The first call returns those that
 // are there, a window of them at most.
 func (f *follower) next(ctx context.Context) (fresh, repeated []json.RawMessage, err error) {
-	before := f.seen
-	enough := before == nil // whether a window is all that must be looked at
-	f.seen = map[int64]models.Event{}
+	seen := map[int64]models.Event{}
+	enough := f.seen == nil // whether a window is all that must be looked at
 	for raw, err := range rows[json.RawMessage](ctx, f.admin, "events", f.query, window) {
 		var e models.Event
 		if err == nil {
 			err = json.Unmarshal(raw, &e)
 		}
 		if err != nil {
-			f.seen = before
-			return nil, nil, asUsage(err)
+			return nil, nil, err
 		}
-		old, known := before[e.ID]
+		old, known := f.seen[e.ID]
 		known = known && old.ReceivedAt.Equal(e.ReceivedAt.Time) // otherwise the database is another one
-		if len(f.seen) >= window && enough {
+		if len(seen) >= window && enough {
 			break
 		}
 		enough = enough || known // what lies before it has been looked at
@@ -50,24 +53,32 @@ func (f *follower) next(ctx context.Context) (fresh, repeated []json.RawMessage,
 		case e.Deliveries > old.Deliveries:
 			repeated = append(repeated, raw)
 		}
-		f.seen[e.ID] = e
+		seen[e.ID] = e
 	}
+	f.seen = seen
 	slices.Reverse(fresh)
 	slices.Reverse(repeated)
 	return fresh, repeated, nil
 }
 
+// followEvents prints the newest events and then those that come, until the context ends.
+func followEvents(cmd *cobra.Command, f *follower, limit int, show func([]json.RawMessage)) error {
+	events, _, err := f.next(cmd.Context())
+	if err != nil {
+		return err
+	}
+	show(events[max(0, len(events)-limit):])
+	return poll(cmd.Context(), cmd.ErrOrStderr(), followInterval, func(ctx context.Context) error {
+		events, _, err := f.next(ctx)
+		show(events)
+		return err
+	})
+}
+
 // poll calls step at intervals until ctx ends, which is not an error. A server may stop answering and come back: w gets a line.
 func poll(ctx context.Context, w io.Writer, interval time.Duration, step func(context.Context) error) error {
-	tick := time.NewTicker(interval)
-	defer tick.Stop()
 	away := false
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
+	for sleep(ctx, interval) == nil {
 		err := step(ctx)
 		switch {
 		case ctx.Err() != nil:
@@ -81,4 +92,5 @@ func poll(ctx context.Context, w io.Writer, interval time.Duration, step func(co
 		}
 		away = err != nil
 	}
+	return nil
 }

@@ -52,7 +52,7 @@ type result struct {
 }
 
 // usage reports whether the command line was wrong.
-func (r result) usage() bool { _, is := errors.AsType[UsageError](r.err); return is }
+func (r result) usage() bool { _, is := errors.AsType[app.UsageError](r.err); return is }
 
 // runIn runs a command until it ends or ctx does.
 func runIn(ctx context.Context, e Env, stdout, stderr io.Writer, args ...string) error {

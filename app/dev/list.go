@@ -3,130 +3,136 @@ package dev
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
-	"net/url"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/tidwall/gjson"
+
+	"example.com/identity-webhooks/app"
+	"example.com/identity-webhooks/handlers"
+	"example.com/identity-webhooks/models"
 )
 
-// list is a list of the admin API that a command shows: many rows, or one with all that is known about it.
+// list is a command that lists the rows of the admin API, or shows one of them.
 type list struct {
-	name    string // such as event; the API's name is its plural
-	filters []filter
-	columns []column
-	limit   int
-	json    bool
+	name     string // such as event; the API's name is its plural
+	filters  []filter
+	columns  []column
+	sections []section // the lists that one row contains
+	limit    int
+	json     bool
+	follow   bool // also print new rows as they come; only for events
 }
 
-// filter is a flag that selects rows, by a parameter of the admin API.
-type filter struct {
-	flag, param, usage string
-	values             []string // all there are; empty if it may be anything
+func newEvents(Env) *cobra.Command {
+	l := &list{name: "event", filters: eventFilters(), columns: []column{
+		{title: "TIME (UTC)", member: "received_at"}, {title: "ID", member: "id"}, {title: "PROVIDER", member: "provider", rank: 1, min: 4},
+		{title: "TYPE", member: "type", rank: 2, min: 18}, {title: "STATUS", member: "outcome/status"},
+		{title: "DETAIL", member: "error/reason/customer_id", rank: 3, min: 12},
+	}}
+	cmd := l.command(&cobra.Command{
+		Use:   "events [<id>]",
+		Short: "List the events that a running server has stored, or show one",
+		Long: `Lists the newest events of a running server, the newest last. With an ID it
+shows one event, its payload and the follow-ups it caused.
+
+It calls the admin API at ADMIN_ADDR.`,
+		Example: `  go run . events
+  go run . events --status failed
+  go run . events -f
+  go run . events 17
+  go run . events --limit 1000 --json`,
+	})
+	cmd.Flags().BoolVarP(&l.follow, "follow", "f", false, "also print new events as they come, until Ctrl+C")
+	return cmd
 }
 
-func (l *list) register(cmd *cobra.Command) {
+// customerList is what commands show of customers.
+func customerList() *list {
+	return &list{name: "customer", filters: []filter{
+		{"provider", "provider", "only customers of this provider", handlers.ProviderNames()},
+		{"subject", "subject_id", "only the customer with this ID of the provider", nil},
+		{"external-id", "external_id", "only customers with this ID of your own", nil},
+		{"status", "status", "only customers with this status", texts(models.Statuses)},
+		{"aml-hold", "aml_hold", "only customers on hold, or with =false only the others", []string{"true", "false"}},
+	}, columns: []column{
+		{title: "ID", member: "id"}, {title: "PROVIDER", member: "provider"},
+		{title: "SUBJECT", member: "subject_id", rank: 1, min: 16}, {title: "EXTERNAL ID", member: "external_id", rank: 2, min: 11},
+		{title: "STATUS", member: "status"}, {title: "HOLD", member: "aml_hold"},
+		{title: "UPDATED (UTC)", member: "updated_at", rank: 3}, {title: "REASON", member: "status_reason", rank: 4, min: 14},
+	}, sections: []section{
+		{"decisions", []string{"at", "status", "source", "authority", "reason"}},
+		{"checks", []string{"at", "kind", "status", "reason", "check_id", "hit_count"}},
+		{"hits", []string{"found_at", "kind", "type", "name", "resolution", "hit_id", "confidence"}},
+		{"cases", []string{"opened_at", "case_id", "status", "resolution", "assignee", "priority", "type"}},
+		{"events", []string{"occurred_at", "id", "outcome/status", "type", "error/reason"}},
+	}}
+}
+
+func newCustomers(Env) *cobra.Command {
+	cmd := customerList().command(&cobra.Command{
+		Use:   "customers [<id>]",
+		Short: "List the customers that a running server knows, or show one",
+		Long: `Lists the newest customers of a running server, the newest last. With an ID it
+shows one customer with its decisions, checks, hits, cases, events and
+follow-ups.
+
+It calls the admin API at ADMIN_ADDR.`,
+		Example: `  go run . customers
+  go run . customers --status in_review --aml-hold
+  go run . customers --external-id acct-20417
+  go run . customers 3
+  go run . customers --aml-hold=false --json`,
+	})
+	cmd.Flags().Lookup("aml-hold").NoOptDefVal = "true"
+	return cmd
+}
+
+// command adds to a command its flags and what it does.
+func (l *list) command(cmd *cobra.Command) *cobra.Command {
 	cmd.Args = cobra.MaximumNArgs(1)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		c, err := app.LoadConfig()
+		if err != nil {
+			return err
+		}
+		if len(args) > 0 {
+			return l.printOne(cmd, newAdmin(c), args[0])
+		}
+		return l.printNewest(cmd, newAdmin(c))
+	}
 	addFilters(cmd, l.filters)
 	cmd.Flags().IntVar(&l.limit, "limit", 20, "how many to list")
 	addJSON(cmd, &l.json, l.name)
+	return cmd
 }
 
-func addFilters(cmd *cobra.Command, filters []filter) {
-	for _, f := range filters {
-		usage := f.usage
-		if len(f.values) > 0 {
-			usage += ": " + strings.Join(f.values, ", ")
-		}
-		cmd.Flags().String(f.flag, "", usage)
-		if slices.Equal(f.values, []string{"true", "false"}) {
-			cmd.Flags().Lookup(f.flag).NoOptDefVal = "true"
-		}
-		complete(cmd, f.flag, f.values)
-	}
-}
-
-// complete lets the shell complete the values of a flag.
-func complete(cmd *cobra.Command, flag string, values []string) {
-	if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
-		panic(err) // the caller defines the flag
-	}
-}
-
-// addJSON adds the flag --json.
-func addJSON(cmd *cobra.Command, to *bool, what string) {
-	cmd.Flags().BoolVar(to, "json", false, "print JSON, one "+what+" a line")
-}
-
-// query is what the filters say to the admin API. An empty filter is a mistake, since it would select everything.
-func query(cmd *cobra.Command, filters []filter) (url.Values, error) {
-	q := url.Values{}
-	for _, f := range filters {
-		if !cmd.Flags().Changed(f.flag) {
-			continue
-		}
-		value := cmd.Flags().Lookup(f.flag).Value.String()
-		switch {
-		case value == "":
-			return nil, UsageError{fmt.Errorf("--%s is empty", f.flag)}
-		case len(f.values) > 0 && !slices.Contains(f.values, value):
-			return nil, UsageError{fmt.Errorf("--%s is %q: want %s", f.flag, value, strings.Join(f.values, ", "))}
-		}
-		q.Set(f.param, value)
-	}
-	return q, nil
-}
-
-// texts are the values of a list of words.
-func texts[T ~string](words []T) []string {
-	var list []string
-	for _, w := range words {
-		list = append(list, string(w))
-	}
-	return list
-}
-
-// open checks the flags and returns what they select, and the server to ask.
-func (l *list) open(cmd *cobra.Command) (admin, url.Values, error) {
+// printNewest prints the newest rows, the newest last.
+func (l *list) printNewest(cmd *cobra.Command, a admin) error {
 	q, err := query(cmd, l.filters)
-	if err == nil {
-		err = atLeastOne("limit", l.limit)
-	}
-	if err != nil {
-		return admin{}, nil, err
-	}
-	c, err := loadConfig()
-	return newAdmin(c), q, err
-}
-
-// run lists the newest rows, the newest last.
-func (l *list) run(cmd *cobra.Command) error {
-	a, q, err := l.open(cmd)
-	if err != nil {
+	if err := errors.Join(err, atLeastOne("limit", l.limit)); err != nil {
 		return err
 	}
+	show := l.printer(cmd.OutOrStdout())
+	if l.follow {
+		return followEvents(cmd, &follower{admin: a, query: q}, l.limit, show)
+	}
 	found, err := newest[json.RawMessage](cmd.Context(), a, l.name+"s", q, l.limit)
-	if err != nil {
-		return asUsage(err)
+	if err == nil {
+		show(found)
 	}
-	l.printer(cmd.OutOrStdout())(found)
-	return nil
+	return err
 }
 
-// atLeastOne refuses a flag whose number is below 1.
-func atLeastOne(flag string, n int) error {
-	if n < 1 {
-		return UsageError{fmt.Errorf("--%s is %d: want 1 or more", flag, n)}
-	}
-	return nil
-}
-
-// printer returns what prints rows, all at once or as they come.
+// printer returns a function that prints rows, all at once or as they come.
 func (l *list) printer(w io.Writer) func([]json.RawMessage) {
 	t := newTable(w, l.columns...)
 	return func(raws []json.RawMessage) {
@@ -143,46 +149,42 @@ func (l *list) printer(w io.Writer) func([]json.RawMessage) {
 	}
 }
 
-// one shows the row with an ID and its follow-ups, which are those whose param is that ID. The only flag that makes sense
-// with an ID is --json, which prints the row as the admin API has it.
-func (l *list) one(cmd *cobra.Command, id, param string, sections ...section) (row gjson.Result, err error) {
+// printOne prints one row, what it contains and its follow-ups. With --json it prints the row as the admin API has it.
+func (l *list) printOne(cmd *cobra.Command, a admin, arg string) error {
 	if n := cmd.Flags().NFlag(); n > 1 || n == 1 && !l.json {
-		return row, UsageError{fmt.Errorf("with the ID of one %s, the only flag is --json", l.name)}
+		return usagef("with the ID of one %s, the only flag is --json", l.name)
 	}
-	if _, err := rowID(id, l.name); err != nil {
-		return row, err
-	}
-	c, err := loadConfig()
+	id, err := rowID(arg, l.name)
 	if err != nil {
-		return row, err
+		return err
 	}
-	a, w := newAdmin(c), cmd.OutOrStdout()
-	raw, err := a.call(cmd.Context(), "GET", "/api/"+l.name+"s/"+id)
+	w := cmd.OutOrStdout()
+	raw, err := a.call(cmd.Context(), "GET", fmt.Sprintf("/api/%ss/%d", l.name, id))
 	switch {
 	case isMissing(err):
-		return row, fmt.Errorf("there is no %s %s", l.name, id)
+		return fmt.Errorf("there is no %s %d", l.name, id)
 	case err != nil:
-		return row, err
+		return err
 	case l.json:
 		fmt.Fprintf(w, "%s\n", bytes.TrimSpace(raw))
-		return row, nil
+		return nil
 	}
-	followUps, err := followUpsOf(cmd.Context(), a, param, id)
+	followUps, err := followUpsOf(cmd.Context(), a, l.name+"_id", arg)
 	if err != nil {
-		return row, err
+		return err
 	}
-	row = gjson.ParseBytes(raw)
+	row := gjson.ParseBytes(raw)
 	printFields(w, row)
-	for _, s := range sections {
+	for _, s := range l.sections {
 		s.print(w, row.Get(s.name).Array())
 	}
-	followUpSection.print(w, followUps)
-	return row, nil
+	section{"follow_ups", []string{"created_at", "name", "status", "error/note", "attempts"}}.print(w, followUps)
+	return printPayload(w, row)
 }
 
 // followUpsOf returns the follow-ups that an event caused, or those of a customer: param is event_id or customer_id.
 func followUpsOf(ctx context.Context, a admin, param, id string) ([]gjson.Result, error) {
-	answer, err := get[json.RawMessage](ctx, a, fmt.Sprintf("/api/follow_ups?%s=%s&limit=%d", param, id, maxPage))
+	answer, err := a.call(ctx, "GET", fmt.Sprintf("/api/follow_ups?%s=%s&limit=%d", param, id, maxPage))
 	return gjson.GetBytes(answer, "follow_ups").Array(), err
 }
 
@@ -190,28 +192,31 @@ func followUpsOf(ctx context.Context, a admin, param, id string) ([]gjson.Result
 func rowID(arg, name string) (int64, error) {
 	id, err := strconv.ParseInt(arg, 10, 64)
 	if err != nil || id < 1 {
-		return 0, UsageError{fmt.Errorf("%q is not an ID: want a number, as in the list of go run . %ss", arg, name)}
+		return 0, usagef("%q is not an ID: want a number, as in the list of go run . %ss", arg, name)
 	}
 	return id, nil
 }
 
-// section is a list that is shown below an object.
+// section is a list of objects that is shown below the object that contains it.
 type section struct {
 	name    string
-	columns []column
+	members []string // the columns, the most important first; see column.member
 }
 
-var followUpSection = section{"follow_ups", []column{
-	{title: "created_at"}, {title: "name"}, {title: "status"}, {title: "attempts", rank: 2}, {title: "note", member: "error/note", rank: 1, min: 10},
-}}
-
-// print prints the section, unless it has no rows.
+// print prints the section, unless it has no rows. It leaves out empty columns.
 func (s section) print(w io.Writer, rows []gjson.Result) {
 	if len(rows) == 0 {
 		return
 	}
 	fmt.Fprintf(w, "\n%s\n", newPainter(w).paint(bold, strings.ReplaceAll(s.name, "_", "-")))
-	t := newTable(w, s.columns...)
+	var columns []column
+	for i, member := range s.members {
+		c := column{title: path.Base(member), member: member, rank: i, min: 12}
+		if slices.ContainsFunc(rows, func(row gjson.Result) bool { return c.text(row) != "" }) {
+			columns = append(columns, c)
+		}
+	}
+	t := newTable(w, columns...)
 	t.indent = 2
 	t.printRows(rows)
 }
@@ -226,4 +231,20 @@ func printFields(w io.Writer, object gjson.Result) {
 		return true
 	})
 	fields(w, pairs...)
+}
+
+// printPayload prints the body of an event.
+func printPayload(w io.Writer, event gjson.Result) error {
+	if body := event.Get("body_base64"); body.Exists() {
+		decoded, err := base64.StdEncoding.DecodeString(body.Str)
+		fmt.Fprintf(w, "\n%d bytes that are not JSON: %q\n", len(decoded), decoded)
+		return err
+	}
+	payload := event.Get("payload")
+	if !payload.Exists() {
+		return nil
+	}
+	text, err := indent([]byte(payload.Raw))
+	fmt.Fprintf(w, "\n%s\n", text)
+	return err
 }

@@ -8,9 +8,9 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -27,27 +27,32 @@ func TestListen(t *testing.T) {
 	a := server(t)
 	fill(t)
 	sample := verifying(t)
-	l := launch(t, Env{}, "listen")
+	l, asJSON := launch(t, Env{}, "listen"), launch(t, Env{}, "listen", "--json")
 	l.waitFor("listening to the server at " + a.base + "; Ctrl+C ends it\n")
+	asJSON.waitFor("listening")
+	writeFile(t, "unreadable", "another")
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	const verified = `{"status":"verified","aml_hold":false}`
+	var want, got []string
 	for _, step := range []struct {
-		want string
-		args []string
+		args                 []string
+		shown, kind, was, is string
 	}{
-		{"customer 1: verified", []string{sample, "--repeat"}},
-		{"delivery 2", []string{sample, "--repeat"}},
-		{"customer 1: still ver", []string{sample}},
-		{"ignored", []string{ignored(t)}},
-		{"wrong ", []string{sample, "--bad-signature"}},
-		{"unreadable body", []string{providerOf(sample), "--file", "unreadable", "--set-new=a=b"}},
+		{[]string{sample, "--repeat"}, "verified (customer 1)", "event", "", verified},
+		{[]string{sample, "--repeat"}, "delivery 2", "repeat", "", ""},
+		{[]string{sample}, "still verified (custome", "event", verified, verified},
+		{[]string{ignored(t)}, "ignored", "event", "", ""},
+		{[]string{sample, "--bad-signature"}, "wrong ", "rejection", "", ""},
+		{[]string{providerOf(sample), "--file", "unreadable"}, "unreadable body", "event", "", ""},
 	} {
-		if step.want == "unreadable body" {
-			if err := os.WriteFile("unreadable", []byte("another"), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			step.args = step.args[:3]
-		}
 		run(t, append([]string{"trigger"}, step.args...)...)
-		l.waitFor(step.want)
+		l.waitFor(step.shown)
+		want = append(want, fmt.Sprintf("%s %s: %s > %s", step.kind, providerOf(step.args[0]), step.was, step.is))
+		complete := func() (bool, error) { return strings.Count(asJSON.stdout.String(), "\n") == len(want), nil }
+		if err := until(ctx, complete); err != nil {
+			t.Fatalf("%v: want %d lines:\n%s", step.args, len(want), &asJSON.stdout)
+		}
 	}
 	r := l.end()
 	if lines := strings.Count(r.stdout, "\n"); r.err != nil || lines != 7 {
@@ -58,27 +63,11 @@ func TestListen(t *testing.T) {
 			t.Errorf("%d characters: %s", n, line)
 		}
 	}
-}
-
-func TestListenJSON(t *testing.T) {
-	server(t)
-	sample := verifying(t)
-	l := launch(t, Env{}, "listen", "--json")
-	l.waitFor("listening")
-	succeed(t, "trigger", sample)
-	l.waitFor(`"customer_after"`)
-	succeed(t, "trigger", sample)
-	l.waitFor(`"customer_before"`)
-	succeed(t, "trigger", sample, "--bad-signature")
-	l.waitFor(`"rejection"`)
-	var got []string
-	for line := range strings.Lines(l.end().stdout) {
+	for line := range strings.Lines(asJSON.end().stdout) {
 		v := gjson.Parse(line)
-		got = append(got, fmt.Sprintf("%s %s: %s > %s", v.Get("kind"), v.Get("provider"), v.Get("customer_before"), v.Get("customer_after")))
+		before, after := v.Get("customer_before"), v.Get("customer_after")
+		got = append(got, fmt.Sprintf("%s %s: %s > %s", v.Get("kind"), v.Get("provider"), before, after))
 	}
-	const verified = `{"status":"verified","aml_hold":false}`
-	p := providerOf(sample)
-	want := []string{"event " + p + ":  > " + verified, "event " + p + ": " + verified + " > " + verified, "rejection " + p + ":  > "}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -87,32 +76,29 @@ func TestListenJSON(t *testing.T) {
 // How a change of a customer reads.
 func TestEntries(t *testing.T) {
 	t.Parallel()
-	ok, review, held := state{models.StatusVerified, false}, state{models.StatusInReview, false}, state{models.StatusInReview, true}
+	verified, review, held := state{Status: models.StatusVerified}, state{Status: models.StatusInReview}, state{models.StatusInReview, true}
 	for _, c := range []struct {
 		before, after *state
 		want          string
 	}{
 		{nil, nil, ""},
-		{nil, &ok, "customer 1: verified"},
-		{nil, &held, "customer 1: in_review, on hold"},
-		{&ok, &ok, "customer 1: still verified"},
-		{&review, &ok, "customer 1: in_review → verified"},
-		{&review, &held, "customer 1: in_review, on hold"},
-		{&held, &ok, "customer 1: in_review → verified, hold lifted"},
+		{nil, &held, "in_review, on hold (customer 1)"},
+		{&verified, &verified, "still verified (customer 1)"},
+		{&review, &verified, "in_review → verified (customer 1)"},
+		{&held, &review, "in_review, on hold → in_review (customer 1)"},
 	} {
-		x := entry{Kind: "event", Status: models.Processed, Outcome: models.Applied, CustomerID: new(int64(1)), Before: c.before, After: c.after}
-		if status, got := x.detail(); got != c.want || status != "applied" {
-			t.Errorf("got %s, %q, want %q", status, got, c.want)
+		x := entry{Status: models.Processed, Outcome: models.Applied, CustomerID: new(int64(1)), Before: c.before, After: c.after}
+		if row := x.row(); row[4] != "applied" || row[5] != c.want {
+			t.Errorf("got %q, want %q", row, c.want)
 		}
 	}
 }
 
-// A round finds what waits for its outcome, even if it is no longer among the newest, and gets over a server that starts again
-// and a database that is another one.
+// An event without an outcome is shown, and again when it has one. Restarts of the server are no problem.
 func TestWatch(t *testing.T) {
 	t.Parallel()
-	var stored []models.Event // the newest first
-	var rejections []handlers.Rejection
+	stored := []models.Event{{ID: 1, Status: models.Processed, ReceivedAt: models.At(testTime)}} // the newest first
+	rejections := []handlers.Rejection{{ID: 2}, {ID: 1}}
 	list := listOf(&stored)
 	f := newFake(t, func(w http.ResponseWriter, r *http.Request) {
 		switch id := strings.TrimPrefix(r.URL.Path, "/api/events/"); {
@@ -121,62 +107,38 @@ func TestWatch(t *testing.T) {
 		case r.URL.Path == "/api/rejections":
 			_ = json.NewEncoder(w).Encode(map[string]any{"rejections": rejections})
 		default:
-			for _, e := range stored {
-				if fmt.Sprint(e.ID) == id {
-					_ = json.NewEncoder(w).Encode(e)
-					return
-				}
-			}
-			says(404, `{"error":"not found"}`)(w, r)
+			i := slices.IndexFunc(stored, func(e models.Event) bool { return strconv.FormatInt(e.ID, 10) == id })
+			_ = json.NewEncoder(w).Encode(stored[i])
 		}
 	})
-	event := func(id int64, s models.EventStatus) models.Event {
-		return models.Event{ID: id, Status: s, ReceivedAt: models.At(testTime.Add(time.Duration(id) * time.Second)), Deliveries: 1}
-	}
-	add := func(events ...models.Event) {
-		for _, e := range events {
-			stored = append([]models.Event{e}, stored...)
-		}
-	}
-	rejected := func(ids ...int64) {
-		rejections = nil
-		for _, id := range ids {
-			rejections = append(rejections, handlers.Rejection{ID: id, Time: models.At(testTime.Add(time.Duration(id)*time.Second + time.Millisecond))})
-		}
-	}
-	add(event(1, models.Processed))
-	rejected(2, 1)
-	w := newWatch(admin{base: f.url})
-	if err := w.start(t.Context()); err != nil {
+	w, err := newWatch(t.Context(), admin{base: f.url})
+	if err != nil {
 		t.Fatal(err)
 	}
-	round := func(want string) {
+	w.wait = 5 * pollInterval
+	look := func(want string) {
 		t.Helper()
-		entries, err := w.round(t.Context())
+		entries, err := w.next(t.Context())
 		var got []string
 		for _, x := range entries {
-			got = append(got, fmt.Sprintf("%s %d", x.Kind, x.EventID))
+			got = append(got, strings.Trim(fmt.Sprintf("%s %d %s", x.Kind, x.EventID, x.Status), " 0"))
 		}
 		if text := strings.Join(got, ", "); err != nil || text != want {
 			t.Errorf("got %q, %v, want %q", text, err, want)
 		}
 	}
-	round("")
-	add(event(2, models.Received), event(3, models.Processed))
-	rejected(3, 2, 1)
-	round("event 3, rejection 0")
-	for id := range int64(window) {
-		add(event(4+id, models.Queued))
-	}
-	round("")
-	stored[len(stored)-2].Status = models.Failed // number 2, which is no longer among the newest
-	stored[0].Status, stored[1].Deliveries = models.Processed, 2
-	round("event 2, event 203, repeat 202")
-	rejected(1) // the server was started again
-	round("rejection 0")
-	stored, rejections = []models.Event{{ID: 1, Status: models.Processed, ReceivedAt: models.At(testTime.Add(time.Hour))}}, nil
-	round("event 1")
-	round("")
+	look("")
+	stored = append([]models.Event{{ID: 2, Status: models.Queued, ReceivedAt: models.At(testTime), Deliveries: 1}}, stored...)
+	rejections = []handlers.Rejection{{ID: 3}, {ID: 2}, {ID: 1}}
+	look("rejection, event 2 queued")
+	look("")
+	stored[0].Status, stored[0].Deliveries = models.Failed, 2
+	look("event 2 failed, repeat 2 failed")
+	rejections = rejections[2:] // the server was started again
+	look("rejection")
+	stored[0].ReceivedAt = models.At(testTime.Add(patience)) // another database
+	look("event 2 failed")
+	look("")
 }
 
 // A developer stops the server beside the command and starts it again.
@@ -196,18 +158,14 @@ func TestPollOutlivesServer(t *testing.T) {
 	}
 }
 
-// agent answers as a local ngrok agent does. Each tunnel is its public URL and where it leads.
-func agent(t *testing.T, tunnels ...[2]string) *fake {
+// agent answers as a local ngrok agent does. The tunnels are pairs of a public URL and where it leads.
+func agent(t *testing.T, tunnels ...[2]string) Env {
 	t.Helper()
-	list := []any{}
+	var list []string
 	for _, tunnel := range tunnels {
-		list = append(list, map[string]any{"public_url": tunnel[0], "config": map[string]any{"addr": tunnel[1]}})
+		list = append(list, fmt.Sprintf(`{"public_url":%q,"config":{"addr":%q}}`, tunnel[0], tunnel[1]))
 	}
-	text, err := json.Marshal(map[string]any{"tunnels": list})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return newFake(t, says(200, string(text)))
+	return Env{ngrokAPI: newFake(t, says(200, `{"tunnels":[`+strings.Join(list, ",")+`]}`)).url}
 }
 
 // port is that of the server.
@@ -219,8 +177,9 @@ func port() string {
 // The URLs are those of the tunnel that leads to the server, and show a secret only on demand.
 func TestListenPrintsURLs(t *testing.T) {
 	server(t)
-	e := Env{ngrokAPI: agent(t, [2]string{"https://other.ngrok.app", "http://localhost:1"}, [2]string{"http://plain.ngrok.app", "localhost:" + port()},
-		[2]string{"https://ours.ngrok.app", "http://localhost:" + port()}).url}
+	e := agent(t, [2]string{"https://other.ngrok.app", "http://localhost:1"},
+		[2]string{"http://plain.ngrok.app", "localhost:" + port()},
+		[2]string{"https://ours.ngrok.app", "http://localhost:" + port()})
 	c, err := app.LoadConfig()
 	if err != nil {
 		t.Fatal(err)
@@ -234,7 +193,8 @@ func TestListenPrintsURLs(t *testing.T) {
 			if !strings.Contains(r.stdout, "https://ours.ngrok.app/webhooks/"+name) || r.err != nil {
 				t.Errorf("%q: no URL of %s in\n%s%v", args, name, r.stdout, r.err)
 			}
-			if want := handlers.TokenInPath(name) && len(args) > 0 && args[0] == "--print-secret"; strings.Contains(r.stdout+r.stderr, secret) != want {
+			want := handlers.TokenInPath(name) && slices.Contains(args, "--print-secret")
+			if strings.Contains(r.stdout+r.stderr, secret) != want {
 				t.Errorf("%q: the secret of %s is printed: %t, want %t", args, name, !want, want)
 			}
 		}
@@ -256,32 +216,21 @@ func ngrokScript(t *testing.T, script string) {
 // If no agent runs, one is started for the server's port, and stopped with the command.
 func TestListenStartsNgrok(t *testing.T) {
 	server(t)
-	called := filepath.Join(t.TempDir(), "called")
-	ngrokScript(t, `echo "$$ $*" > `+called+".new\n/bin/mv "+called+".new "+called+"\nexec /bin/sleep 600\n")
+	ngrokScript(t, "trap 'echo > stopped; exit' TERM\necho $* > started\nwhile :; do /bin/sleep 0.01; done\n")
 	l := launch(t, Env{ngrokAPI: "http://127.0.0.1:1"}, "listen", "--ngrok")
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	var text []byte
 	if err := until(ctx, func() (bool, error) {
-		var err error
-		text, err = os.ReadFile(called)
-		return err == nil, nil
+		args, _ := os.ReadFile("started")
+		return string(args) == "http "+port()+"\n", nil
 	}); err != nil {
-		t.Fatal("ngrok was not started")
-	}
-	id, args, _ := strings.Cut(strings.TrimSpace(string(text)), " ")
-	if args != "http "+port() {
-		t.Errorf("called with %q, want http %s", args, port())
-	}
-	pid, err := strconv.Atoi(id)
-	if err != nil {
-		t.Fatal(err)
+		t.Fatal("ngrok was not started for the port")
 	}
 	if r := l.end(); r.err != nil || r.stdout != "" || r.stderr != "" {
 		t.Errorf("got %+v, want a quiet end", r)
 	}
-	if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) {
-		t.Errorf("ngrok runs on, %v", err)
+	if _, err := os.Stat("stopped"); err != nil {
+		t.Errorf("ngrok was not stopped: %v", err)
 	}
 }
 
@@ -300,9 +249,9 @@ func TestListenNgrokProblems(t *testing.T) {
 	try(gone, "no ngrok agent is running, and ngrok is not installed: see https://ngrok.com/download")
 	ngrokScript(t, "echo 'ERROR:  token canary ERR_NGROK_4018'\nexit 1\n")
 	try(gone, "ngrok has ended with ERR_NGROK_4018; this shows why: ngrok http "+port())
-	try(Env{ngrokAPI: agent(t, [2]string{"https://other.ngrok.app", "http://localhost:1"}).url},
+	try(agent(t, [2]string{"https://other.ngrok.app", "http://localhost:1"}),
 		"the running ngrok agent forwards to http://localhost:1, but the server listens on port "+port())
-	try(Env{ngrokAPI: agent(t).url}, "the running ngrok agent has no https tunnel")
-	try(Env{ngrokAPI: newFake(t, says(404, "x")).url}, "does not answer as an ngrok agent does: 404 Not Found")
+	try(agent(t), "the running ngrok agent has no https tunnel")
+	try(Env{ngrokAPI: newFake(t, says(404, "x")).url}, "does not answer like an ngrok agent")
 	fails(t, run(t, "listen", "--subscribe", "x"), true, "--print-secret and --subscribe need --ngrok")
 }

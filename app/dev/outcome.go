@@ -1,7 +1,6 @@
 package dev
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -25,267 +24,197 @@ const (
 	followUpTimeout = 3 * time.Second  // for its follow-ups to be tried once
 )
 
-// snapshot is what was known of a customer before an event was sent.
-type snapshot struct {
-	known    bool            // the admin API was asked
-	subject  string          // the provider's ID of the person that the body is about
-	customer json.RawMessage // null if there was none
+// report is what --json prints of an event. What is not known is zero or null.
+type report struct {
+	Sample     string         `json:"sample"` // and its number, if the events are shuffled
+	HTTPStatus int            `json:"http_status"`
+	Answers    map[string]int `json:"answers"`             // accepted, duplicate or an error code, and how often
+	Rejection  string         `json:"rejection,omitempty"` // why the server refused it, as it should
+	Error      string         `json:"error"`               // what went wrong
+
+	Event          *models.Event     `json:"event"`           // as the admin API has it
+	CustomerBefore json.RawMessage   `json:"customer_before"` // null if there was none
+	CustomerAfter  json.RawMessage   `json:"customer_after"`  // null if the event is about nobody
+	FollowUps      []json.RawMessage `json:"follow_ups"`
 }
 
-// snapshot asks for the customer that a body is about. If the admin API cannot be asked, the outcome says so.
-func (p *player) snapshot(ctx context.Context, provider string, env handlers.Envelope, body []byte) (s snapshot) {
-	facts, err := p.registry.Translate(models.Event{
-		Provider: provider, Generation: env.Generation, Type: env.Type, ExternalID: env.ExternalID, Body: body,
-		OccurredAt: models.At(env.OccurredAt), ReceivedAt: models.At(time.Now()),
+// customerOf returns the customer that an event is about, before it is sent. Most events about a case name nobody: they are
+// about the person that the case is linked to.
+func (t *trigger) customerOf(ctx context.Context, d delivery, e handlers.Envelope) (customer gjson.Result, err error) {
+	facts, err := t.registry.Translate(models.Event{
+		Provider: d.provider, Generation: e.Generation, Type: e.Type, ExternalID: e.ExternalID, Body: d.body,
+		OccurredAt: models.At(e.OccurredAt), ReceivedAt: models.At(time.Now()),
 	})
-	if err != nil {
-		return s
+	list, member, where := "customers", "id", url.Values{"provider": {d.provider}}
+	switch {
+	case err != nil || facts.SubjectID == "" && facts.Case == nil:
+		return customer, nil
+	case facts.SubjectID != "":
+		where.Set("subject_id", facts.SubjectID)
+	default:
+		list, member = "cases", "customer_id"
+		where.Set("case_id", facts.Case.CaseID)
 	}
-	s.subject = facts.SubjectID
-	id, err := p.customerOf(ctx, provider, facts)
-	if s.known = err == nil; id > 0 {
-		s.customer, err = p.customer(ctx, id)
-		s.known = err == nil
+	found, err := find(ctx, t.admin, list, where)
+	if err != nil || len(found) == 0 || found[0].Get(member).Int() == 0 {
+		return customer, err
 	}
-	return s
+	return getCustomer(ctx, t.admin, found[0].Get(member).Int())
 }
 
-// customerOf returns the ID of the customer that facts are about, or 0 if there is none yet. Most events about a case name
-// nobody: they are about the person that the case is linked to.
-func (p *player) customerOf(ctx context.Context, provider string, facts models.Facts) (int64, error) {
-	if facts.SubjectID != "" {
-		query := url.Values{"provider": {provider}, "subject_id": {facts.SubjectID}}
-		for c, err := range rows[models.Customer](ctx, p.admin, "customers", query, 1) {
-			return c.ID, err
-		}
-		return 0, nil
-	}
-	if facts.Case == nil {
-		return 0, nil
-	}
-	cases, err := newest[models.Case](ctx, p.admin, "cases", nil, maxPage)
-	for _, k := range cases {
-		if k.Provider == provider && k.CaseID == facts.Case.CaseID && k.CustomerID != nil {
-			return *k.CustomerID, nil
-		}
-	}
-	return 0, err
-}
-
-// customer returns a customer as the admin API has it, without its events.
-func (p *player) customer(ctx context.Context, id int64) (json.RawMessage, error) {
-	answer, err := p.admin.call(ctx, "GET", fmt.Sprintf("/api/customers/%d", id))
-	if err != nil {
-		return nil, err
-	}
-	return sjson.DeleteBytes(bytes.TrimSpace(answer), "events")
-}
-
-// errUnknownEvent says that the admin API does not have an event that was accepted.
-var errUnknownEvent = errors.New("the event is not there")
-
-// outcome waits until the server has processed the event, and prints what that changed.
-func (p *player) outcome(ctx context.Context, provider string, body []byte, before snapshot, r *report) error {
-	e, err := p.stored(ctx, provider, r.ExternalID, body)
+// getCustomer returns a customer as the admin API has it, without its events.
+func getCustomer(ctx context.Context, a admin, id int64) (gjson.Result, error) {
+	answer, err := a.call(ctx, "GET", fmt.Sprintf("/api/customers/%d", id))
 	if err == nil {
-		wait, cancel := context.WithTimeout(ctx, outcomeTimeout)
-		defer cancel()
-		e, err = p.admin.await(wait, e.ID)
+		answer, err = sjson.DeleteBytes(answer, "events")
 	}
-	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case errors.Is(err, errUnknownEvent):
-		fmt.Fprintf(p.w, "  the outcome is not known: %s\n", p.otherServer())
-		return nil
-	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("event %d was accepted, but not processed within %s%s", e.ID, outcomeTimeout, lastError(e))
-	case err != nil:
-		fmt.Fprintf(p.w, "  the outcome is not known: %v\n", err)
-		return nil
-	}
-	p.connected = true
-	r.EventID, r.Status, r.Outcome, r.Reason, r.Error = e.ID, string(e.Status), string(e.Outcome), e.Reason, e.Error
-	line := fmt.Sprintf("  event %d: %s", e.ID, p.word(r.Status))
-	if r.Outcome != "" {
-		line += ", " + r.Outcome
-	}
-	if e.Reason != "" {
-		line += " (" + clean(e.Reason) + ")"
-	}
-	fmt.Fprintln(p.w, line+lastError(e))
-	return p.effects(ctx, e, before, r)
+	return gjson.ParseBytes(answer), err
 }
 
-func lastError(e models.Event) string {
-	if e.Error == "" {
-		return ""
+// outcome waits until the server has processed the event with an ID of the provider, and prints what it changed.
+func (t *trigger) outcome(ctx context.Context, provider, externalID string, before gjson.Result, r *report) error {
+	found, err := find(ctx, t.admin, "events", url.Values{"provider": {provider}, "external_id": {externalID}})
+	if err == nil && len(found) == 0 {
+		err = t.otherServer()
 	}
-	return ": " + clean(e.Error)
-}
-
-// stored returns the event with these bytes: others may be quarantined under its ID.
-func (p *player) stored(ctx context.Context, provider, externalID string, body []byte) (models.Event, error) {
-	events, err := newest[models.Event](ctx, p.admin, "events", url.Values{"provider": {provider}, "external_id": {externalID}}, maxPage)
-	switch {
-	case err != nil:
-		return models.Event{}, err
-	case len(events) == 0:
-		return models.Event{}, errUnknownEvent
-	case len(events) == 1:
-		return events[0], nil
-	}
-	for _, e := range events {
-		stored, err := p.admin.call(ctx, "GET", fmt.Sprintf("/api/events/%d/body", e.ID))
-		if err != nil || bytes.Equal(stored, body) {
-			return e, err
-		}
-	}
-	return events[0], nil // a repetition with other bytes, under an ID that is derived
-}
-
-// effects prints what an event changed for its customer, and the follow-ups that it caused.
-func (p *player) effects(ctx context.Context, e models.Event, before snapshot, r *report) error {
-	id := gjson.GetBytes(before.customer, "id").Int() // for an event of a case, which names nobody
-	if e.CustomerID != nil {
-		id = *e.CustomerID
-	}
-	if id == 0 {
-		return nil
-	}
-	after, err := p.customer(ctx, id)
 	if err != nil {
-		return err
+		return t.unknown(ctx, "outcome", err)
 	}
-	if !slices.Contains(p.customers, id) {
-		p.customers = append(p.customers, id)
+	stored := found[0] // the newest: others of its ID may be quarantined
+	isRepeated := r.Answers["duplicate"] > 0 && r.Answers["accepted"] == 0
+	if isRepeated {
+		stored = found[len(found)-1]
 	}
-	r.CustomerBefore, r.CustomerAfter, r.Changes = before.customer, after, compare(before.customer, after)
-	subject := gjson.GetBytes(after, "subject_id").Str
-	p.printChanges(fmt.Sprintf("customer %d (%s)", id, clean(subject)), before.known && subject == before.subject, r)
-	if p.verbose {
-		text, err := indent(after)
-		if err != nil {
-			return fmt.Errorf("show customer: %w", err)
-		}
-		fmt.Fprintln(p.w, text)
+	wait, cancel := context.WithTimeout(ctx, outcomeTimeout)
+	defer cancel()
+	e, err := t.admin.await(wait, stored.Get("id").Int())
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("event %d was accepted, but not processed within %s%s", e.ID, outcomeTimeout, detail(e))
+	case err != nil:
+		return t.unknown(ctx, "outcome", err)
 	}
-	if r.Answer == "duplicate" {
+	t.connected, r.Event = true, &e
+	fmt.Fprintf(t.w, "  event %d: %s%s\n", e.ID, t.word(string(e.Status)), detail(e))
+	customer := before.Get("id").Int() // for an event about a case, which names nobody
+	if e.CustomerID != nil {
+		customer = *e.CustomerID
+	}
+	if customer == 0 {
+		return nil
+	}
+	after, err := getCustomer(ctx, t.admin, customer)
+	if err != nil {
+		return t.unknown(ctx, "customer", err)
+	}
+	r.CustomerBefore, r.CustomerAfter = json.RawMessage(cmp.Or(before.Raw, "null")), json.RawMessage(after.Raw)
+	t.printCustomer(before, after)
+	if isRepeated {
 		return nil // its follow-ups were caused by an earlier delivery
 	}
-	return p.followUps(ctx, e.ID, r)
+	return t.followUps(ctx, e.ID, r)
 }
 
-// followUps waits until the follow-ups of an event have been tried, and prints them.
-func (p *player) followUps(ctx context.Context, event int64, r *report) error {
-	wait, cancel := context.WithTimeout(ctx, followUpTimeout)
-	defer cancel()
-	var found []gjson.Result
-	err := until(wait, func() (bool, error) {
-		list, err := followUpsOf(ctx, p.admin, "event_id", strconv.FormatInt(event, 10))
-		if err != nil {
-			return false, err
-		}
-		found = list
-		return !slices.ContainsFunc(list, func(f gjson.Result) bool { return f.Get("status").Str == "waiting" && f.Get("attempts").Int() == 0 }), nil
-	})
-	if err != nil && !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
-		return errors.Join(err, ctx.Err())
+// detail returns the outcome, the reason and the error of an event, for the line with its status.
+func detail(e models.Event) (text string) {
+	if e.Outcome != "" {
+		text += ", " + string(e.Outcome)
 	}
-	for _, f := range slices.Backward(found) { // the admin API has the newest first
-		r.FollowUps = append(r.FollowUps, json.RawMessage(f.Raw))
-		name, status, why := f.Get("name").Str, f.Get("status").Str, cmp.Or(f.Get("error").Str, f.Get("note").Str)
-		fmt.Fprintf(p.w, "  → follow-up %s: %s", clean(name), p.word(status))
-		if room := lineWidth(p.stdout) - len("  → follow-up : ()") - len(name+status); why != "" {
-			fmt.Fprintf(p.w, " (%s)", shorten(clean(why), max(room, 20)))
-		}
-		fmt.Fprintln(p.w)
+	if e.Reason != "" {
+		text += " (" + e.Reason + ")"
 	}
-	return nil
+	if e.Error != "" {
+		text += ": " + e.Error
+	}
+	return clean(text)
 }
 
-// change is what an event did to one field of a customer.
-type change struct {
-	Before json.RawMessage `json:"before"`
-	After  json.RawMessage `json:"after"`
-}
-
-// hidden are the fields of a customer that never change, change with each event, or follow from others.
+// hidden are the fields of a customer that never change, change with each event, or follow from other fields.
 var hidden = []string{"id", "provider", "subject_id", "status_at", "revision", "created_at", "updated_at", "decisions"}
 
-// summaries are what matters of each fact in a list.
-var summaries = map[string][]string{
-	"checks": {"kind", "status"}, "hits": {"hit_id", "resolution"}, "cases": {"case_id", "status", "resolution", "escalated_to", "assignee"},
-}
-
-// compare returns the fields that differ. Of a new customer it returns those that say something.
-func compare(before, after json.RawMessage) map[string]change {
-	changes, old := map[string]change{}, gjson.ParseBytes(before)
-	gjson.ParseBytes(after).ForEach(func(key, value gjson.Result) bool {
-		c := change{summary(key.Str, old.Get(key.Str)), summary(key.Str, value)}
-		said := len(before) > 0 || readable(c.After) != nothing && string(c.After) != "false"
-		if said && !slices.Contains(hidden, key.Str) && !bytes.Equal(c.Before, c.After) {
-			changes[key.Str] = c
+// printCustomer prints what an event changed: the fields that differ, or those of a new customer that say something.
+func (t *trigger) printCustomer(before, after gjson.Result) {
+	who := fmt.Sprintf("customer %d (%s)", after.Get("id").Int(), clean(after.Get("subject_id").Str))
+	var lines []string
+	after.ForEach(func(field, value gjson.Result) bool {
+		old, now := summary(field.Str, before.Get(field.Str)), summary(field.Str, value)
+		if slices.Contains(hidden, field.Str) || old == now || !before.Exists() && now == "false" {
+			return true
 		}
+		now = cmp.Or(now, "–")
+		switch {
+		case field.Str == "aml_hold" && now == "true":
+			now = t.paint(red, now)
+		case strings.HasSuffix(field.Str, "status"):
+			now = t.word(now)
+		}
+		if before.Exists() {
+			now = t.paint(grey, cmp.Or(old, "–")+" →") + " " + now
+		}
+		lines = append(lines, fmt.Sprintf("    %s: %s\n", field.Str, now))
 		return true
 	})
-	return changes
+	switch {
+	case !before.Exists():
+		who = "new " + who
+	case len(lines) == 0:
+		who += ": no change"
+	}
+	fmt.Fprintf(t.w, "  %s\n%s", who, strings.Join(lines, ""))
+	if text, err := indent([]byte(after.Raw)); t.verbose && err == nil {
+		fmt.Fprintln(t.w, text)
+	}
 }
 
-// summary is a field's value, and of a list of facts what matters of each.
-func summary(field string, value gjson.Result) json.RawMessage {
-	members, isList := summaries[field]
-	if !isList || !value.Exists() {
-		return json.RawMessage(cmp.Or(value.Raw, "null"))
+// telling are the members that matter in the lists of a customer.
+var telling = map[string][]string{
+	"checks": {"kind", "status"},
+	"hits":   {"hit_id", "resolution"},
+	"cases":  {"case_id", "status", "resolution", "escalated_to", "assignee"},
+}
+
+// summary is the value of a field on one line.
+func summary(field string, v gjson.Result) string {
+	if telling[field] == nil {
+		return clean(text(v))
 	}
-	list := []byte("[]")
-	for _, fact := range value.Array() {
+	var facts []string
+	for _, fact := range v.Array() {
 		var words []string
-		for _, m := range members {
-			if word := fact.Get(m).Str; word != "" {
+		for _, member := range telling[field] {
+			if word := fact.Get(member).Str; word != "" {
 				words = append(words, word)
 			}
 		}
-		list, _ = sjson.SetBytes(list, "-1", strings.Join(words, " ")) // it cannot fail
+		facts = append(facts, strings.Join(words, " "))
 	}
-	return list
+	return clean(strings.Join(facts, ", "))
 }
 
-// nothing stands for a value that is not there.
-const nothing = "–"
-
-// readable is a value as people read it.
-func readable(raw json.RawMessage) string { return cmp.Or(clean(text(gjson.ParseBytes(raw))), nothing) }
-
-// printChanges prints what an event did to a customer.
-func (p *player) printChanges(who string, known bool, r *report) {
-	isNew := len(r.CustomerBefore) == 0
-	switch {
-	case isNew && known:
-		fmt.Fprintf(p.w, "  new %s\n", who)
-	case isNew:
-		fmt.Fprintf(p.w, "  %s, whose earlier state is not known\n", who)
-	case len(r.Changes) == 0:
-		fmt.Fprintf(p.w, "  %s: no change\n", who)
-	default:
-		fmt.Fprintf(p.w, "  %s\n", who)
-	}
-	gjson.ParseBytes(r.CustomerAfter).ForEach(func(field, _ gjson.Result) bool {
-		c, changed := r.Changes[field.Str]
-		if !changed {
-			return true
+// followUps waits until the follow-ups of an event have been tried, and prints them.
+func (t *trigger) followUps(ctx context.Context, event int64, r *report) error {
+	wait, cancel := context.WithTimeout(ctx, followUpTimeout)
+	defer cancel()
+	isUntried := func(f gjson.Result) bool { return f.Get("status").Str == "waiting" && f.Get("attempts").Int() == 0 }
+	var found []gjson.Result
+	err := until(wait, func() (bool, error) {
+		list, err := followUpsOf(ctx, t.admin, "event_id", strconv.FormatInt(event, 10))
+		if err == nil {
+			found = list
 		}
-		value := readable(c.After)
-		switch {
-		case field.Str == "aml_hold" && value == "true":
-			value = p.paint(red, value)
-		case strings.HasSuffix(field.Str, "status"):
-			value = p.word(value)
-		}
-		if !isNew {
-			value = p.paint(grey, readable(c.Before)+" →") + " " + value
-		}
-		fmt.Fprintf(p.w, "    %s: %s\n", field.Str, value)
-		return true
+		return !slices.ContainsFunc(list, isUntried), err
 	})
+	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return t.unknown(ctx, "result of the follow-ups", err)
+	}
+	for _, f := range slices.Backward(found) { // the admin API has the newest first
+		r.FollowUps = append(r.FollowUps, json.RawMessage(f.Raw))
+		name, status, why := clean(f.Get("name").Str), f.Get("status").Str, clean(cmp.Or(f.Get("error").Str, f.Get("note").Str))
+		if why != "" {
+			room := lineWidth(t.stdout) - len("  → follow-up : ()") - len(name+status)
+			why = " (" + shorten(why, max(room, 20)) + ")"
+		}
+		fmt.Fprintf(t.w, "  → follow-up %s: %s%s\n", name, t.word(status), why)
+	}
+	return nil
 }

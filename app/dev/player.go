@@ -1,6 +1,7 @@
 package dev
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,10 +9,10 @@ import (
 	"io"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
 	"example.com/identity-webhooks/app"
@@ -23,223 +24,159 @@ import (
 // staleness is how long ago --stale signs. Providers that sign a time accept five minutes.
 const staleness = 10 * time.Minute
 
-// player sends messages to a server and reports the result of each.
-type player struct {
-	*trigger
-	painter
-	config    app.Config
-	registry  *jobs.Registry // to find out whom a body is about
-	base      string         // what the URLs of all webhooks begin with
-	admin     admin
-	stdout    io.Writer
-	w         io.Writer // for people; discards all with --json
-	signers   map[string]handlers.Provider
-	connected bool    // the admin API is that of the server the messages are sent to
-	customers []int64 // whom the events were about
-}
-
-// newPlayer returns a player for the server given by the flags.
-func newPlayer(t *trigger, w io.Writer) (*player, error) {
-	c, err := loadConfig()
-	if err != nil {
-		return nil, err
+// open reads the configuration and finds the server to send to.
+func (t *trigger) open(cmd *cobra.Command) (err error) {
+	if t.config, err = app.LoadConfig(); err != nil {
+		return err
 	}
-	server := "http://" + reachable(c.Addr)
+	t.base = "http://" + reachable(t.config.Addr)
 	if t.url != "" {
-		if server, err = serverURL("url", t.url); err != nil {
-			return nil, err
-		}
-	}
-	p := &player{trigger: t, painter: newPainter(w), config: c, registry: jobs.NewRegistry(), base: server + "/webhooks/", admin: newAdmin(c),
-		stdout: w, w: w, signers: map[string]handlers.Provider{}}
-	if t.json {
-		p.w = io.Discard
-	}
-	return p, nil
-}
-
-// prepare finds out before anything is sent whether a message can be signed, and whether the flags make sense for it.
-func (p *player) prepare(m message) (err error) {
-	if p.signers[m.provider] == nil {
-		if p.signers[m.provider], err = signer(p.config, m.provider, p.secret); err != nil {
+		if t.base, err = serverURL("url", t.url); err != nil {
 			return err
 		}
 	}
-	s := p.signers[m.provider]
-	if p.stale && !slices.ContainsFunc(s.Schemes(), func(s handlers.Scheme) bool { return s.MaxAge > 0 && s.MaxAge < staleness }) {
-		return UsageError{fmt.Errorf("--stale has no effect on %s: its signature has no time, or may be that old", m.provider)}
-	}
-	_, err = m.body(s, time.Now())
-	return err
-}
-
-// report is what --json prints of an event. What is not known is zero or null.
-type report struct {
-	Sample     string `json:"sample"`
-	Seed       uint64 `json:"seed,omitempty"` // of the random order
-	EventID    int64  `json:"event_id"`       // in the inbox, as the admin API has it
-	ExternalID string `json:"external_id"`
-	HTTPStatus int    `json:"http_status"`
-	Answer     string `json:"answer"` // accepted, duplicate, or the error code; that of the accepted one of several deliveries
-	Deliveries int    `json:"deliveries"`
-	Duplicates int    `json:"duplicates"` // how many of the deliveries were answered so
-	Status     string `json:"status"`
-	Outcome    string `json:"outcome"`
-	Reason     string `json:"reason,omitempty"` // why it was ignored
-	Error      string `json:"error"`
-	Rejection  string `json:"rejection,omitempty"` // why the server refused it
-
-	CustomerBefore json.RawMessage   `json:"customer_before"` // null if there was none, or none was found
-	CustomerAfter  json.RawMessage   `json:"customer_after"`  // null if the event is about nobody
-	Changes        map[string]change `json:"changes"`
-	FollowUps      []json.RawMessage `json:"follow_ups"`
-}
-
-// send delivers one event and reports the result.
-func (p *player) send(ctx context.Context, m message) error {
-	r := &report{Sample: m.name, Seed: p.seed, Changes: map[string]change{}, FollowUps: []json.RawMessage{}}
-	body, err := m.body(p.signers[m.provider], time.Now())
-	switch {
-	case err != nil:
-		return err
-	case p.badSignature || p.stale:
-		err = p.refusal(ctx, m, body, r)
-	default:
-		err = p.deliver(ctx, m, body, r)
-	}
-	if p.json && r.HTTPStatus != 0 {
-		if r.Error == "" && err != nil {
-			r.Error = err.Error()
-		}
-		err = errors.Join(err, printJSON(p.stdout, r))
-	}
-	return err
-}
-
-func (p *player) deliver(ctx context.Context, m message, body []byte, r *report) error {
-	env, unreadable := p.signers[m.provider].Envelope(body)
-	before := p.snapshot(ctx, m.provider, env, body)
-	answers, err := p.post(ctx, m.provider, body)
-	if err != nil {
-		return err
-	}
-	p.printAnswers(m, answers, r)
-	for _, a := range answers {
-		if a.status != http.StatusOK {
-			return fmt.Errorf("%s%s answers %s%s", p.base, m.provider, a.text, advice(a, m.provider))
-		}
-	}
-	if unreadable != nil && !errors.Is(unreadable, handlers.ErrContradictory) { // that one is stored under its ID
-		return fmt.Errorf("%s is stored as failed, since it cannot be read: %w", m.name, unreadable)
-	}
-	r.ExternalID = env.ExternalID
-	if err := p.outcome(ctx, m.provider, body, before, r); err != nil {
-		return err
-	}
-	if accepted := len(answers) - r.Duplicates; accepted > 1 && r.Status != string(models.Quarantined) { // those are accepted each time
-		return fmt.Errorf("%d of %d deliveries of one event were accepted, want at most 1", accepted, len(answers))
+	t.base += "/webhooks/"
+	t.admin, t.registry, t.signers = newAdmin(t.config), jobs.NewRegistry(), map[string]handlers.Provider{}
+	t.stdout, t.w, t.stderr, t.painter = cmd.OutOrStdout(), cmd.OutOrStdout(), cmd.ErrOrStderr(), newPainter(cmd.OutOrStdout())
+	if t.json {
+		t.w = io.Discard
 	}
 	return nil
 }
 
-// post delivers a body as often as --dup says, all at once and each signed anew. The answers are sorted: accepted comes
-// before duplicate.
-func (p *player) post(ctx context.Context, provider string, body []byte) ([]answer, error) {
-	answers := make([]answer, p.dup)
+// prepare finds out before anything is sent whether events of a provider can be signed as the flags say.
+func (t *trigger) prepare(provider string) (err error) {
+	if t.signers[provider], err = signer(t.config, provider, t.secret); err != nil {
+		return err
+	}
+	isRefused := func(s handlers.Scheme) bool { return s.MaxAge > 0 && s.MaxAge < staleness }
+	if t.stale && !slices.ContainsFunc(t.signers[provider].Schemes(), isRefused) {
+		return usagef("--stale has no effect on %s: its signature has no time, or may be that old", provider)
+	}
+	if t.badSignature {
+		t.signers[provider], err = withSecret(provider, uuid.NewString())
+	}
+	return err
+}
+
+// sendOne delivers one event and reports the result.
+func (t *trigger) sendOne(ctx context.Context, d delivery) error {
+	r := &report{Sample: d.label, Answers: map[string]int{}, FollowUps: []json.RawMessage{}}
+	err := t.play(ctx, d, r)
+	if t.json && len(r.Answers) > 0 {
+		if err != nil {
+			r.Error = err.Error()
+		}
+		return errors.Join(err, printJSON(t.stdout, r))
+	}
+	return err
+}
+
+func (t *trigger) play(ctx context.Context, d delivery, r *report) error {
+	e, unreadable := t.signers[d.provider].Envelope(d.body)
+	before, noAdmin := t.customerOf(ctx, d, e)
+	sent := models.At(time.Now())
+	answers, err := t.post(ctx, d)
+	if err != nil {
+		return err
+	}
+	want := http.StatusOK
+	switch {
+	case (t.badSignature || t.stale) && handlers.TokenInPath(d.provider):
+		want = http.StatusNotFound
+	case t.badSignature || t.stale:
+		want = http.StatusUnauthorized
+	}
+	t.printAnswers(d, answers, want, r)
+	for _, a := range answers {
+		if a.status != want {
+			return fmt.Errorf("%s%s answers %s%s", t.base, d.provider, a.text, advice(a, d.provider))
+		}
+	}
+	switch {
+	case want != http.StatusOK:
+		return t.rejection(ctx, d.provider, sent, r)
+	case unreadable != nil && !errors.Is(unreadable, handlers.ErrContradictory): // a contradictory one is stored under its ID
+		return fmt.Errorf("%s is stored as failed, since it cannot be read: %w", d.label, unreadable)
+	case noAdmin != nil:
+		err = t.unknown(ctx, "outcome", noAdmin)
+	default:
+		err = t.outcome(ctx, d.provider, e.ExternalID, before, r)
+	}
+	if err != nil {
+		return err
+	}
+	isQuarantined := r.Event != nil && r.Event.Status == models.Quarantined // then each delivery is accepted
+	if n := r.Answers["accepted"]; n > 1 && !isQuarantined {
+		return fmt.Errorf("%d of %d deliveries of one event were accepted, want at most 1", n, len(answers))
+	}
+	return nil
+}
+
+// post delivers an event as often as --dup says, all at once and each signed anew.
+func (t *trigger) post(ctx context.Context, d delivery) ([]answer, error) {
+	answers := make([]answer, t.dup)
 	group, ctx := errgroup.WithContext(ctx)
 	for i := range answers {
 		group.Go(func() (err error) {
-			answers[i], err = p.postOnce(ctx, provider, p.signers[provider].Sign(body, time.Now()))
+			at := time.Now()
+			if t.stale {
+				at = at.Add(-staleness)
+			}
+			answers[i], err = deliver(ctx, t.base, t.signers[d.provider].Sign(d.body, at))
 			return err
 		})
 	}
-	err := group.Wait()
-	slices.SortStableFunc(answers, func(a, b answer) int { return strings.Compare(a.text, b.text) })
-	return answers, err
-}
-
-func (p *player) postOnce(ctx context.Context, provider string, signed handlers.Request) (answer, error) {
-	a, err := deliver(ctx, p.base, signed)
-	if err != nil {
-		return a, fmt.Errorf("send to %s%s: %w (is the server running? Start it with: go run .)", p.base, provider, err)
+	if err := group.Wait(); err != nil {
+		return nil, fmt.Errorf("send to %s%s: %w (is the server running? Start it with: go run .)", t.base, d.provider, err)
 	}
-	return a, nil
+	return answers, nil
 }
 
-// printAnswers prints the answers, equal ones on one line. Where the server refuses, the error says so.
-func (p *player) printAnswers(m message, answers []answer, r *report) {
-	r.HTTPStatus, r.Answer, r.Deliveries = answers[0].status, answers[0].code, len(answers)
-	times := map[string]int{}
+// printAnswers prints the answers with the wanted status, equal ones on one line. The command's error has any other.
+func (t *trigger) printAnswers(d delivery, answers []answer, want int, r *report) {
+	r.HTTPStatus = answers[0].status
+	texts := map[string]int{}
 	for _, a := range answers {
-		times[a.text]++
-		if a.code == "duplicate" {
-			r.Duplicates++
+		r.Answers[cmp.Or(a.code, a.text)]++
+		if a.status == want {
+			texts[a.text]++
 		}
 	}
-	for i, a := range answers {
-		if a.status/100 != 2 || i > 0 && a.text == answers[i-1].text {
-			continue
+	for _, text := range sortedKeys(texts) {
+		times := ""
+		if n := texts[text]; n > 1 {
+			times = fmt.Sprintf(" × %d", n)
 		}
-		line := m.label() + " → " + a.text
-		if n := times[a.text]; n > 1 {
-			line += fmt.Sprintf(" × %d", n)
-		}
-		fmt.Fprintln(p.w, line)
+		fmt.Fprintf(t.w, "%s → %s%s\n", d.label, text, times)
 	}
 }
 
-// refusal delivers what a server must not accept, and says why it did not.
-func (p *player) refusal(ctx context.Context, m message, body []byte, r *report) error {
-	signed := p.signers[m.provider].Sign(body, time.Now().Add(-staleness))
-	if p.badSignature {
-		wrong, err := withSecret(m.provider, uuid.NewString())
-		if err != nil {
-			return err
-		}
-		signed = wrong.Sign(body, time.Now())
-	}
-	earlier, _ := p.newestRejection(ctx, m.provider) // if it cannot be asked now, that is reported below
-	a, err := p.postOnce(ctx, m.provider, signed)
-	if err != nil {
-		return err
-	}
-	r.HTTPStatus, r.Answer, r.Deliveries = a.status, a.code, 1
-	want := http.StatusUnauthorized
-	if handlers.TokenInPath(m.provider) {
-		want = http.StatusNotFound
-	}
-	switch {
-	case a.status == http.StatusOK:
-		return fmt.Errorf("%s%s answers %s: it must not accept this delivery", p.base, m.provider, a.text)
-	case a.status != want:
-		return fmt.Errorf("%s%s answers %s, want %d%s", p.base, m.provider, a.text, want, advice(a, m.provider))
-	}
-	fmt.Fprintf(p.w, "%s → %s\n", m.label(), a.text)
-	newest, err := p.newestRejection(ctx, m.provider)
+// rejection prints why the server refused the delivery that was sent at this time.
+func (t *trigger) rejection(ctx context.Context, provider string, sent models.Time, r *report) error {
+	list, err := get[struct{ Rejections []handlers.Rejection }](ctx, t.admin, "/api/rejections")
+	isOurs := func(x handlers.Rejection) bool { return x.Provider == provider && !x.Time.Before(sent.Time) }
+	i := slices.IndexFunc(list.Rejections, isOurs)
 	switch {
 	case err != nil:
-		fmt.Fprintf(p.w, "  the reason is not known: %v\n", err)
-	case newest.ID == earlier.ID:
-		fmt.Fprintf(p.w, "  the reason is not known: %s\n", p.otherServer())
-	default:
-		r.Rejection = string(newest.Reason)
-		fmt.Fprintf(p.w, "  refused, as it should be: %s\n", clean(r.Rejection))
+		return t.unknown(ctx, "reason", err)
+	case i < 0:
+		return t.unknown(ctx, "reason", t.otherServer())
 	}
+	r.Rejection = string(list.Rejections[i].Reason)
+	fmt.Fprintf(t.w, "  refused, as it should be: %s\n", clean(r.Rejection))
 	return nil
 }
 
-// newestRejection returns the newest one that the server remembers of a provider, or zero.
-func (p *player) newestRejection(ctx context.Context, provider string) (handlers.Rejection, error) {
-	list, err := get[struct{ Rejections []handlers.Rejection }](ctx, p.admin, "/api/rejections")
-	for _, x := range list.Rejections {
-		if x.Provider == provider {
-			return x, nil
-		}
-	}
-	return handlers.Rejection{}, err
+// otherServer is the error if the admin API does not know what was sent.
+func (t *trigger) otherServer() error {
+	return fmt.Errorf("%s is the admin API of another server (see ADMIN_ADDR)", t.admin.base)
 }
 
-// otherServer says that the admin API does not know what was sent.
-func (p *player) otherServer() string {
-	return p.admin.base + " is the admin API of another server (see ADMIN_ADDR)"
+// unknown reports what the admin API did not say about an event. That is not an error, since the event was delivered.
+func (t *trigger) unknown(ctx context.Context, what string, err error) error {
+	if ctx.Err() == nil {
+		fmt.Fprintf(t.w, "  the %s is not known: %v\n", what, err)
+	}
+	return ctx.Err()
 }

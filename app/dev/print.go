@@ -13,11 +13,11 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/mattn/go-isatty"
 	"github.com/tidwall/gjson"
+	"golang.org/x/term"
 )
 
-// defaultWidth is how wide lines are where nothing says how wide the terminal is.
+// defaultWidth is how wide lines are if the width of the terminal is not known.
 const defaultWidth = 80
 
 // The colours of what commands print, as ANSI codes.
@@ -29,24 +29,22 @@ const (
 	grey   = "90"
 )
 
-// colours are those of the words for a status, an outcome or a result, whatever they are about.
+// colours has the colour of each word for a status, an outcome or a result.
 var colours = map[string]string{
 	"processed": green, "applied": green, "accepted": green, "verified": green, "passed": green, "clear": green, "done": green,
 	"false_positive": green, "ok": green,
 	"failed": red, "rejected": red, "quarantined": red, "hit": red, "hold": red, "error": red, "true_positive": red,
-	"received": yellow, "queued": yellow, "waiting": yellow, "pending": yellow, "in_progress": yellow, "in_review": yellow, "open": yellow,
-	"warning": yellow,
-	"ignored": grey, "stale": grey, "sandbox": grey, "duplicate": grey, "withdrawn": grey, "not_run": grey, "overtaken": grey, "logged": grey,
+	"received": yellow, "queued": yellow, "waiting": yellow, "pending": yellow, "in_progress": yellow, "in_review": yellow,
+	"open": yellow, "warning": yellow,
+	"ignored": grey, "stale": grey, "sandbox": grey, "duplicate": grey, "withdrawn": grey, "not_run": grey, "overtaken": grey,
+	"logged": grey,
 }
 
 // painter colours text on a terminal, and nowhere else.
 type painter bool
 
 // newPainter returns the painter for what is written to w. A NO_COLOR that is not empty turns colours off (no-color.org).
-func newPainter(w io.Writer) painter {
-	f, isFile := w.(*os.File)
-	return painter(isFile && isatty.IsTerminal(f.Fd()) && os.Getenv("NO_COLOR") == "")
-}
+func newPainter(w io.Writer) painter { return painter(isTerminal(w) && os.Getenv("NO_COLOR") == "") }
 
 // paint returns text in a colour. The empty colour leaves it as it is.
 func (p painter) paint(colour, text string) string {
@@ -59,8 +57,23 @@ func (p painter) paint(colour, text string) string {
 // word returns a status word in its colour.
 func (p painter) word(text string) string { return p.paint(colours[text], text) }
 
-// clean replaces line breaks and all characters that could change the terminal by spaces. Senders choose some of what is
-// printed.
+// isTerminal reports whether a reader or writer is a terminal.
+func isTerminal(stream any) bool {
+	f, isFile := stream.(*os.File)
+	return isFile && term.IsTerminal(int(f.Fd()))
+}
+
+// lineWidth is how long lines may be: as wide as the terminal that w is, or defaultWidth.
+func lineWidth(w io.Writer) int {
+	if f, isFile := w.(*os.File); isFile {
+		width, _, _ := term.GetSize(int(f.Fd())) // 0 if it is not a terminal
+		return cmp.Or(width, defaultWidth)
+	}
+	return defaultWidth
+}
+
+// clean replaces line breaks and control characters by spaces. Senders choose some of what is printed, and must not control the
+// terminal.
 func clean(text string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
@@ -70,12 +83,29 @@ func clean(text string) string {
 	}, text)
 }
 
-// shorten cuts a text to n characters, and shows that it did.
+// shorten cuts a text to n characters. A text that was cut ends in "…".
 func shorten(text string, n int) string {
 	if utf8.RuneCountInString(text) <= n {
 		return text
 	}
 	return string([]rune(text)[:max(n-1, 0)]) + "…"
+}
+
+// wrap breaks a text into lines of at most defaultWidth characters. The first begins with start, the others are indented as much.
+func wrap(start, text string) string {
+	indent := strings.Repeat(" ", utf8.RuneCountInString(start))
+	lines, line := []string{}, start
+	for i, word := range strings.Fields(text) {
+		switch {
+		case i == 0:
+			line += word
+		case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > defaultWidth:
+			lines, line = append(lines, line), indent+word
+		default:
+			line += " " + word
+		}
+	}
+	return strings.Join(append(lines, line), "\n")
 }
 
 // printJSON prints a value as one line of JSON.
@@ -88,106 +118,17 @@ func printJSON(w io.Writer, value any) error {
 	return nil
 }
 
-// indent returns JSON on several lines, with what could change the terminal escaped.
+// indent returns JSON on several lines, for people to read.
 func indent(raw []byte) (string, error) {
 	var b bytes.Buffer
 	if err := json.Indent(&b, raw, "", "  "); err != nil {
 		return "", err
 	}
-	var escaped strings.Builder
-	for _, r := range b.String() {
-		if r != '\n' && !unicode.IsPrint(r) && r <= 0xffff {
-			fmt.Fprintf(&escaped, `\u%04x`, r)
-		} else {
-			escaped.WriteRune(r)
-		}
+	lines := strings.Split(b.String(), "\n")
+	for i, line := range lines {
+		lines[i] = clean(line)
 	}
-	return escaped.String(), nil
-}
-
-// column is a column of a table. Where a line is too long, the columns with the greatest rank are left out first if there is
-// no room even for their min, and then shortened first. A column of rank 0 stays as it is.
-type column struct {
-	title  string
-	member string // of a JSON row, as printRows shows it; empty if it is the title. Of "a/b" the first that is not empty
-	rank   int
-	min    int // characters that it needs at least; 0 if it cannot be shortened
-	width  int // characters that it takes from the start, so that later rows are in line with the first
-}
-
-// table prints rows in columns. Rows may come later: the columns grow with what they hold.
-type table struct {
-	w        io.Writer
-	painter  painter
-	columns  []column
-	most     int  // characters in a line
-	indent   int  // spaces before each line
-	headless bool // no titles are to be printed
-}
-
-// lineWidth is how long lines may be: as wide as the terminal that w is, or defaultWidth.
-func lineWidth(w io.Writer) int { return cmp.Or(terminalWidth(w), defaultWidth) }
-
-// newTable returns a table whose lines fit w.
-func newTable(w io.Writer, columns ...column) *table {
-	t := &table{w: w, painter: newPainter(w), columns: slices.Clone(columns), most: lineWidth(w)}
-	for i, c := range t.columns {
-		t.columns[i].width = max(c.width, utf8.RuneCountInString(c.title))
-	}
-	return t
-}
-
-// print prints rows, before the first of them the titles. Status words get their colour.
-func (t *table) print(rows ...[]string) {
-	for _, row := range rows {
-		for i, text := range row {
-			row[i] = clean(text)
-			t.columns[i].width = max(t.columns[i].width, utf8.RuneCountInString(row[i]))
-		}
-	}
-	widths := t.fit()
-	if !t.headless {
-		t.headless = true
-		titles := make([]string, len(t.columns))
-		for i, c := range t.columns {
-			titles[i] = c.title
-		}
-		t.line(titles, widths, func(text string) string { return t.painter.paint(bold, text) })
-	}
-	for _, row := range rows {
-		t.line(row, widths, t.painter.word)
-	}
-}
-
-// printRows prints rows of the admin API.
-func (t *table) printRows(rows []gjson.Result) {
-	var all [][]string
-	for _, row := range rows {
-		var cells []string
-		for _, c := range t.columns {
-			value := ""
-			for member := range strings.SplitSeq(cmp.Or(c.member, c.title), "/") {
-				value = cmp.Or(value, cell(member, row.Get(member)))
-			}
-			cells = append(cells, value)
-		}
-		all = append(all, cells)
-	}
-	t.print(all...)
-}
-
-// cell is a member of a row as tables show it.
-func cell(member string, v gjson.Result) string {
-	t, err := time.Parse(time.RFC3339Nano, v.Str)
-	switch {
-	case err == nil:
-		return t.UTC().Format("01-02 15:04:05")
-	case member == "customer_id" && v.Int() > 0:
-		return "customer " + v.Raw
-	case member == "aml_hold":
-		return map[bool]string{true: "hold"}[v.Bool()]
-	}
-	return text(v)
+	return strings.Join(lines, "\n"), nil
 }
 
 // text is a JSON value as people read it: empty for null and for an empty list.
@@ -202,55 +143,130 @@ func text(v gjson.Result) string {
 	return strings.Join(all, ", ")
 }
 
+// column is a column of a table. If a line is too long, the columns with the highest rank are shortened first. If that is not
+// enough, they are left out, again the highest rank first. A column of rank 0 stays as it is.
+type column struct {
+	title  string
+	member string // of a JSON row, for printRows: "a/b" is a, or b if a is empty. Without a member, it is the title
+	rank   int
+	min    int // the fewest characters that it can be shortened to; 0 if it cannot be shortened
+	width  int // how wide it is at first, so that later rows are in line with the first ones
+}
+
+// spare is how many characters shortening can save.
+func (c column) spare() int {
+	if c.rank == 0 || c.min == 0 {
+		return 0
+	}
+	return max(c.width-c.min, 0)
+}
+
+// table prints rows in columns. Rows may come later: the columns grow with what they hold.
+type table struct {
+	w        io.Writer
+	painter  painter
+	columns  []column
+	most     int  // characters in a line
+	indent   int  // spaces before each line
+	headless bool // no titles are to be printed
+}
+
+// newTable returns a table whose lines fit w.
+func newTable(w io.Writer, columns ...column) *table {
+	return &table{w: w, painter: newPainter(w), columns: slices.Clone(columns), most: lineWidth(w)}
+}
+
+// print prints rows, and before the first of them the titles. Status words get their colour.
+func (t *table) print(rows ...[]string) {
+	var titles []string
+	for i := range t.columns {
+		c := &t.columns[i]
+		titles = append(titles, c.title)
+		c.width = max(c.width, utf8.RuneCountInString(c.title))
+		for _, row := range rows {
+			row[i] = clean(row[i])
+			c.width = max(c.width, utf8.RuneCountInString(row[i]))
+		}
+	}
+	widths := t.fit()
+	if !t.headless {
+		t.headless = true
+		t.line(titles, widths, func(text string) string { return t.painter.paint(bold, text) })
+	}
+	for _, row := range rows {
+		t.line(row, widths, t.painter.word)
+	}
+}
+
 // fit returns how wide each column is to be; 0 for those that are left out.
 func (t *table) fit() []int {
-	widths, least := make([]int, len(t.columns)), make([]int, len(t.columns))
-	var order []int // the columns that give way, the first ones first
+	var widths, byRank []int              // byRank has the indices of the columns that may give way
+	excess, spare := t.indent-2-t.most, 0 // characters that are too many, and that shortening can save
 	for i, c := range t.columns {
-		widths[i], least[i] = c.width, c.width
-		if c.min > 0 {
-			least[i] = min(c.width, c.min)
-		}
+		widths = append(widths, c.width)
+		excess += c.width + 2
+		spare += c.spare()
 		if c.rank > 0 {
-			order = append(order, i)
+			byRank = append(byRank, i)
 		}
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return t.columns[b].rank - t.columns[a].rank })
-	for _, i := range order {
-		if t.total(least) > t.most {
-			widths[i], least[i] = 0, 0
+	slices.SortStableFunc(byRank, func(a, b int) int { return t.columns[b].rank - t.columns[a].rank })
+	for _, i := range byRank {
+		c := t.columns[i]
+		if excess > spare { // shortening all columns is not enough
+			widths[i] = 0
+			excess -= c.width + 2
+			spare -= c.spare()
+		} else {
+			cut := min(c.spare(), max(excess, 0))
+			widths[i] -= cut
+			excess -= cut
 		}
-	}
-	for _, i := range order {
-		widths[i] -= min(widths[i]-least[i], max(t.total(widths)-t.most, 0))
 	}
 	return widths
 }
 
-// total is how long a line of columns of these widths is.
-func (t *table) total(widths []int) int {
-	n := t.indent - 2
-	for _, w := range widths {
-		if w > 0 {
-			n += w + 2
+func (t *table) line(row []string, widths []int, paint func(string) string) {
+	line := strings.Repeat(" ", t.indent)
+	for i, text := range row {
+		if widths[i] > 0 {
+			text = shorten(text, widths[i])
+			line += paint(text) + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(text)+2)
 		}
 	}
-	return n
+	fmt.Fprintln(t.w, strings.TrimRight(line, " "))
 }
 
-func (t *table) line(row []string, widths []int, paint func(string) string) {
-	var b strings.Builder
-	gap := t.indent
-	for i, text := range row {
-		if widths[i] == 0 || text == "" {
-			gap += widths[i] + min(widths[i], 1)*2
-			continue
+// printRows prints rows of the admin API.
+func (t *table) printRows(rows []gjson.Result) {
+	var all [][]string
+	for _, row := range rows {
+		var cells []string
+		for _, c := range t.columns {
+			cells = append(cells, c.text(row))
 		}
-		text = shorten(text, widths[i])
-		b.WriteString(strings.Repeat(" ", gap) + paint(text))
-		gap = widths[i] - utf8.RuneCountInString(text) + 2
+		all = append(all, cells)
 	}
-	fmt.Fprintln(t.w, b.String())
+	t.print(all...)
+}
+
+// text is what the column shows of a row.
+func (c column) text(row gjson.Result) string {
+	for member := range strings.SplitSeq(cmp.Or(c.member, c.title), "/") {
+		v := row.Get(member)
+		t, err := time.Parse(time.RFC3339Nano, v.Str)
+		switch {
+		case err == nil:
+			return t.UTC().Format("01-02 15:04:05")
+		case member == "customer_id" && v.Int() > 0:
+			return "customer " + v.Raw
+		case member == "aml_hold" && v.Bool():
+			return "hold"
+		case member != "aml_hold" && text(v) != "":
+			return text(v)
+		}
+	}
+	return ""
 }
 
 // fields prints names and values, one pair a line. Pairs with an empty value are left out.
@@ -261,7 +277,7 @@ func fields(w io.Writer, pairs ...[2]string) {
 		widest = max(widest, utf8.RuneCountInString(p[0]))
 	}
 	for _, p := range pairs {
-		space := strings.Repeat(" ", widest-utf8.RuneCountInString(p[0])+2)
-		fmt.Fprintln(w, painter.paint(grey, p[0])+space+painter.word(clean(p[1])))
+		name := fmt.Sprintf("%-*s", widest, p[0])
+		fmt.Fprintln(w, painter.paint(grey, name)+"  "+painter.word(clean(p[1])))
 	}
 }

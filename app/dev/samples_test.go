@@ -14,35 +14,25 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"example.com/identity-webhooks/handlers"
+	"example.com/identity-webhooks/app/payload"
 )
 
 // trigger without an argument lists every sample and scenario, with a few words, in 80 columns.
 func TestTriggerLists(t *testing.T) {
 	isolate(t)
 	printed := succeed(t, "trigger")
-	playable, err := scenarioNames(samples())
+	names, err := sampleNames(samples())
+	if err != nil || len(names) < 10 {
+		t.Fatalf("%d samples, %v", len(names), err)
+	}
+	titles, err := scenarios(samples())
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := 0
-	err = filepath.WalkDir(testdata, func(file string, _ fs.DirEntry, err error) error {
-		name, _ := filepath.Rel(testdata, strings.TrimSuffix(file, filepath.Ext(file)))
-		switch top := providerOf(filepath.ToSlash(name)); {
-		case err != nil || top == "verify" || strings.HasSuffix(name, ".want"):
-			return err
-		case top == "scenarios" && slices.Contains(playable, filepath.Base(name)):
-			name = filepath.Base(name)
-		case filepath.Ext(file) != ".json" || !slices.Contains(handlers.ProviderNames(), top):
-			return nil
-		}
-		if found++; !regexp.MustCompile(`(?m)^  ` + regexp.QuoteMeta(filepath.ToSlash(name)) + `($| )`).MatchString(printed) {
+	for _, name := range append(names, sortedKeys(titles)...) {
+		if !regexp.MustCompile(`(?m)^  ` + regexp.QuoteMeta(name) + `($| )`).MatchString(printed) {
 			t.Errorf("%s is not listed", name)
 		}
-		return nil
-	})
-	if err != nil || found < 50 {
-		t.Errorf("found %d files, %v", found, err)
 	}
 	for line := range strings.Lines(printed) {
 		if n := utf8.RuneCountInString(line); n > 81 {
@@ -70,7 +60,7 @@ func TestFindSample(t *testing.T) {
 		}
 	}
 	_, _, err := findSample(files, provider+"/only.odl")
-	fails(t, result{err: err}, true, "did you mean "+provider+"/v1/only.old?")
+	fails(t, result{err: err}, true, "did you mean "+provider+"/only.old?")
 }
 
 // A renewed sample is another event of the present time about the same person, twice in a row too.
@@ -93,7 +83,7 @@ func TestRenew(t *testing.T) {
 		known := []string{old.ExternalID}
 		for range 2 {
 			now := time.Now()
-			body, err := renew(p, sample, now)
+			body, err := payload.Renew(p, sample, now)
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
@@ -102,7 +92,7 @@ func TestRenew(t *testing.T) {
 				t.Errorf("%s: got the event %+v of %+v", name, e, old)
 			}
 			known = append(known, e.ExternalID)
-			if newest := newestTime(body); !newest.IsZero() && now.Sub(newest).Abs() > time.Second {
+			if newest := payload.NewestTime(body); !newest.IsZero() && now.Sub(newest).Abs() > time.Second {
 				t.Errorf("%s: the newest time is %s, want %s", name, newest, now)
 			}
 			if strings.Contains(string(body), "\n") {
@@ -119,11 +109,28 @@ func TestMoveTimes(t *testing.T) {
 		`"d":"2026-02-04","e":"2026-02-31T15:00:00Z"}`
 	want := `{"a":"2026-02-04T16:00:00Z","b":"2026-02-04T16:00:00.25Z","c":"2026-02-04T16:00:00Z","created":1770220800,"n":1770217200,` +
 		`"d":"2026-02-04","e":"2026-02-31T15:00:00Z"}`
-	if got := string(moveTimes([]byte(body), time.Hour)); got != want {
+	if got := string(payload.MoveTimes([]byte(body), time.Hour)); got != want {
 		t.Errorf("got %s\nwant %s", got, want)
 	}
-	if got := newestTime([]byte(body)); !got.Equal(time.Date(2026, 2, 4, 15, 0, 0, 250000000, time.UTC)) {
+	if got := payload.NewestTime([]byte(body)); !got.Equal(time.Date(2026, 2, 4, 15, 0, 0, 250000000, time.UTC)) {
 		t.Errorf("the newest is %s", got)
+	}
+}
+
+// What is proposed is like what was typed, or nothing is.
+func TestDidYouMean(t *testing.T) {
+	t.Parallel()
+	names := []string{"id", "data.status", "data.reason", "x/applicant.reviewed"}
+	for typed, want := range map[string]string{
+		"status": "data.status", "data.staus": "data.status", "applicant.reviewed": "x/applicant.reviewed", "x/aplicant.reviewd": "x/applicant.reviewed",
+		"foo": "", "no_such_field": "", "x/applicant.created": "", "x": "", "": "",
+	} {
+		if want != "" {
+			want = "; did you mean " + want + "?"
+		}
+		if got := didYouMean(names, typed); got != want {
+			t.Errorf("%q: got %q, want %q", typed, got, want)
+		}
 	}
 }
 
@@ -140,10 +147,6 @@ func TestTriggerCompletes(t *testing.T) {
 		return list
 	}
 	sample := verifying(t)
-	scenarios, err := scenarioNames(samples())
-	if err != nil {
-		t.Fatal(err)
-	}
 	body, err := os.ReadFile(filepath.Join(testdata, sample+".json"))
 	if err != nil {
 		t.Fatal(err)
@@ -155,7 +158,7 @@ func TestTriggerCompletes(t *testing.T) {
 	}{
 		{[]string{""}, sample},
 		{[]string{"--file", "body.json", ""}, providerOf(sample)},
-		{[]string{"--scenario", ""}, scenarios[0]},
+		{[]string{"--scenario", ""}, "green-then-red"},
 		{[]string{sample, "--set", ""}, field + "="},
 	} {
 		if got := offered(c.args...); !slices.Contains(got, c.want) {

@@ -1,6 +1,7 @@
 package dev
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -12,8 +13,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidwall/gjson"
 	"github.com/tidwall/sjson"
 
+	"example.com/identity-webhooks/app/payload"
 	"example.com/identity-webhooks/handlers"
 )
 
@@ -39,34 +42,36 @@ import (
 //
 // $run is another text in each run, so that a scenario can be played on one server again; $day is the day of all times.
 type scenario struct {
-	name, title  string
+	title        string
 	deliveries   []delivery // in order of arrival
 	expectations []expectation
 }
 
-// delivery is a body to be signed and sent.
+// delivery is an event to be signed and sent.
 type delivery struct {
-	line     string // of the file
-	sample   string // what the body was made of
+	label    string // the sample that it is made of, or the provider if the body comes from a file
 	provider string
 	body     []byte
 }
 
-// scenarios lists the scenarios below samples by name and title. Those of a provider that does not exist are left out.
-func scenarios(samples fs.FS) (list []scenario, err error) {
+// scenarios returns the titles of the scenarios by name. Those with a provider that does not exist are left out.
+func scenarios(samples fs.FS) (map[string]string, error) {
 	files, err := fs.Glob(samples, "scenarios/*.txt")
+	if err != nil {
+		return nil, err
+	}
+	titles := map[string]string{}
 	for _, file := range files {
 		text, err := fs.ReadFile(samples, file)
 		if err != nil {
 			return nil, err
 		}
 		title, _, _ := strings.Cut(string(text), "\n")
-		s := scenario{name: strings.TrimSuffix(path.Base(file), ".txt"), title: strings.TrimSpace(strings.TrimPrefix(title, "#"))}
 		if !slices.ContainsFunc(senders.FindAllStringSubmatch(string(text), -1), isGone) {
-			list = append(list, s)
+			titles[strings.TrimSuffix(path.Base(file), ".txt")] = strings.TrimPrefix(title, "# ")
 		}
 	}
-	return list, err
+	return titles, nil
 }
 
 // senders matches the providers that a scenario names.
@@ -74,120 +79,102 @@ var senders = regexp.MustCompile(`(?m)^deliver ([^/\s]+)/`)
 
 func isGone(match []string) bool { return !slices.Contains(handlers.ProviderNames(), match[1]) }
 
-// scenarioNames lists the names of the scenarios.
-func scenarioNames(samples fs.FS) (names []string, err error) {
-	list, err := scenarios(samples)
-	for _, s := range list {
-		names = append(names, s.name)
-	}
-	return names, err
-}
-
 // readScenario reads a scenario for one run, with all its times on one day. An error names the file and the line.
-func readScenario(samples fs.FS, name, run string, day time.Time) (scenario, error) {
+func readScenario(samples fs.FS, name, run string, day time.Time) (s scenario, err error) {
 	file := "scenarios/" + name + ".txt"
 	text, err := fs.ReadFile(samples, file)
 	if err != nil {
-		return scenario{}, fmt.Errorf("read scenario: %w", err)
+		return s, fmt.Errorf("read scenario: %w", err)
 	}
-	s := scenario{name: name}
 	date := day.UTC().Format(time.DateOnly)
-	lines := strings.Split(strings.TrimRight(string(text), "\n"), "\n")
-	for i, line := range lines {
-		err := s.add(samples, strings.ReplaceAll(strings.ReplaceAll(line, "$run", run), "$day", date), date)
+	for i, line := range strings.Split(string(text), "\n") {
+		words := word.FindAllString(strings.NewReplacer("$run", run, "$day", date).Replace(line), -1)
+		switch {
+		case i == 0 && strings.HasPrefix(line, "#"):
+			s.title = strings.TrimPrefix(line, "# ")
+		case len(words) == 0 || strings.HasPrefix(line, "#"):
+		case words[0] == "deliver":
+			var d delivery
+			d, err = readDelivery(samples, words[1:], date)
+			s.deliveries = append(s.deliveries, d)
+		case words[0] == "again" && len(s.deliveries) > 0:
+			s.deliveries = append(s.deliveries, s.deliveries[len(s.deliveries)-1])
+		case words[0] == "expect":
+			var x expectation
+			x, err = readExpectation(words[1:])
+			x.shared = x.shared && !strings.Contains(line, "$run")
+			s.expectations = append(s.expectations, x)
+		default:
+			err = errors.New("want deliver, again after a delivery, or expect")
+		}
 		if err != nil {
-			return scenario{}, fmt.Errorf("%s:%d: %w", file, i+1, err)
+			return s, fmt.Errorf("%s:%d: %w", file, i+1, err)
 		}
-		if n := len(s.expectations); n > 0 {
-			x := &s.expectations[n-1]
-			x.shared = len(x.ids) == 0 && !strings.Contains(line, "$run")
-		}
-	}
-	if len(s.expectations) == 0 {
-		return scenario{}, fmt.Errorf("%s:%d: want deliveries, and what to expect after them", file, len(lines))
 	}
 	return s, nil
-}
-
-func (s *scenario) add(samples fs.FS, line, date string) error {
-	comment, isComment := strings.CutPrefix(line, "#")
-	if s.title == "" {
-		if s.title = strings.TrimSpace(comment); !isComment || s.title == "" {
-			return errors.New("want a title: # and a few words")
-		}
-	}
-	if isComment || strings.TrimSpace(line) == "" {
-		return nil
-	}
-	words, err := splitWords(line)
-	if err != nil {
-		return err
-	}
-	switch {
-	case len(s.deliveries) == 0 && words[0] != "deliver":
-		return fmt.Errorf("got %q: want deliver first", words[0])
-	case len(s.expectations) > 0 && words[0] != "expect":
-		return fmt.Errorf("got %q: want expect, since all deliveries come before it", words[0])
-	case words[0] == "deliver":
-		d, err := newDelivery(samples, words[1:], date)
-		d.line = line
-		s.deliveries = append(s.deliveries, d)
-		return err
-	case words[0] == "again" && len(words) == 1:
-		s.deliveries = append(s.deliveries, s.deliveries[len(s.deliveries)-1])
-		return nil
-	case words[0] == "expect":
-		x, err := newExpectation(words[1:])
-		x.line = line
-		s.expectations = append(s.expectations, x)
-		return err
-	}
-	return fmt.Errorf("got %q: want deliver, again or expect", line)
 }
 
 // word is a run of letters and of quoted texts, which may contain spaces.
 var word = regexp.MustCompile(`(?:[^\s"]|"(?:[^"\\]|\\.)*")+`)
 
-func splitWords(line string) ([]string, error) {
-	if strings.TrimSpace(word.ReplaceAllString(line, "")) != "" {
-		return nil, errors.New(`a quotation mark is missing: want them in pairs, and \" within them`)
-	}
-	return word.FindAllString(line, -1), nil
-}
-
-func newDelivery(samples fs.FS, words []string, date string) (d delivery, err error) {
+// readDelivery reads the words after deliver.
+func readDelivery(samples fs.FS, words []string, date string) (d delivery, err error) {
 	if len(words) < 3 || words[1] != "at" {
 		return d, errors.New("want deliver <sample> at <time> [id=<event ID>] [path=value …]")
 	}
-	d.sample = words[0]
-	d.provider, _, _ = strings.Cut(d.sample, "/")
-	p, err := withSecret(d.provider, "")
-	if err == nil {
-		d.body, err = fs.ReadFile(samples, d.sample+".json")
-	}
+	body, err := fs.ReadFile(samples, words[0]+".json")
 	if err != nil {
-		return d, fmt.Errorf("got %q: want a sample of testdata", d.sample)
-	}
-	clock := words[2]
-	if strings.Count(clock, ":") == 1 {
-		clock += ":00"
-	}
-	at, err := time.Parse(time.DateTime, date+" "+clock)
-	if err != nil {
-		return d, fmt.Errorf("got %q: want a time of day, as in 10:00 or 10:00:05", words[2])
-	}
-	if d.body, err = compact(d.body); err != nil {
 		return d, err
 	}
-	if d.body, err = setMembers(p, d.body, words[3:]); err != nil {
+	provider, _, _ := strings.Cut(words[0], "/")
+	p, err := withSecret(provider, "")
+	if err != nil {
 		return d, err
 	}
-	e, err := p.Envelope(d.body)
+	layout := time.DateOnly + " 15:04"
+	if strings.Count(words[2], ":") == 2 {
+		layout = time.DateTime
+	}
+	at, err := time.Parse(layout, date+" "+words[2])
+	if err != nil {
+		return d, fmt.Errorf("%q: want a time of day, as in 10:00 or 10:00:05", words[2])
+	}
+	if body, err = payload.Compact(body); err != nil {
+		return d, err
+	}
+	if body, err = setMembers(p, body, words[3:]); err != nil {
+		return d, err
+	}
+	e, err := p.Envelope(body)
 	if err != nil && !errors.Is(err, handlers.ErrContradictory) { // a contradictory one has a time too
-		return d, fmt.Errorf("read the envelope of %s: %w", d.sample, err)
+		return d, fmt.Errorf("read the envelope of %s: %w", words[0], err)
 	}
-	d.body = moveTimes(d.body, at.Sub(e.OccurredAt))
-	return d, nil
+	return delivery{words[0], provider, payload.MoveTimes(body, at.Sub(e.OccurredAt))}, nil
+}
+
+// setMembers sets members of a body, and gives the event a new ID unless one of the words says which.
+func setMembers(p handlers.Provider, body []byte, words []string) ([]byte, error) {
+	e, _ := p.Envelope(body) // what can be read of it is enough
+	id := payload.NewID(e.ExternalID)
+	for _, w := range words {
+		a, err := parseAssignment(w)
+		switch {
+		case err != nil:
+			return nil, err
+		case a.path == "id" && e.Derived:
+			return nil, errors.New("this event has no ID to set: it follows from what the event says")
+		case a.path == "id":
+			id = gjson.ParseBytes(a.value).String()
+			continue
+		}
+		if body, err = sjson.SetRawBytes(body, a.path, a.value); err != nil {
+			return nil, fmt.Errorf("set %s: %w", a.path, err)
+		}
+	}
+	if !e.Derived {
+		body = payload.RenewID(body, e.ExternalID, id)
+	}
+	return body, nil
 }
 
 // withSecret returns a provider with a secret made of some text, whatever form of secret it wants. The text may be empty where
@@ -198,27 +185,22 @@ func withSecret(name, text string) (handlers.Provider, error) {
 	return handlers.NewProvider(name, handlers.Settings{Secrets: []handlers.Secret{{Value: secret}}})
 }
 
-// setMembers sets members of a body, and gives the event a new ID unless one of the words says which.
-func setMembers(p handlers.Provider, body []byte, words []string) ([]byte, error) {
-	e, _ := p.Envelope(body) // what can be read of it is enough
-	if !e.Derived {
-		id := newID(e.ExternalID)
-		body, e.ExternalID = renewID(body, e.ExternalID, id), id
+// conclude checks what a scenario expects. Rows that other runs may have added to are not counted.
+func (t *trigger) conclude(ctx context.Context, s scenario) error {
+	if !t.connected {
+		return nil // the admin API is another server's, which is already said
 	}
-	for _, w := range words {
-		a, err := parseAssignment(w)
-		switch {
-		case err != nil:
-			return nil, fmt.Errorf("got %w", err)
-		case a.path == "id" && e.Derived:
-			return nil, errors.New("this event has no ID to set: it follows from what the event says")
-		case a.path == "id":
-			body = renewID(body, e.ExternalID, strings.Trim(string(a.value), `"`))
-		default:
-			if body, err = sjson.SetRawBytes(body, a.path, a.value); err != nil {
-				return nil, fmt.Errorf("set %s: %w", a.path, err)
-			}
+	var wrong []error
+	fmt.Fprintln(t.w)
+	for _, x := range s.expectations {
+		if x.shared {
+			continue
+		}
+		err := x.check(ctx, t.admin)
+		wrong = append(wrong, err)
+		if err == nil {
+			fmt.Fprintf(t.w, "%s  %s\n", t.word("ok"), shorten(clean(x.line), lineWidth(t.stdout)-4))
 		}
 	}
-	return body, nil
+	return errors.Join(wrong...)
 }

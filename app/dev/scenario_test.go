@@ -3,7 +3,6 @@ package dev
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"io/fs"
 	"math/rand/v2"
@@ -30,11 +29,11 @@ var scenarioDay = time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
 // Every scenario ends as it says, on both back ends: in its own order, backwards, and delivered at once in a random order.
 func TestScenarios(t *testing.T) {
 	t.Parallel()
-	names, err := scenarioNames(samples())
-	if err != nil || len(names) == 0 {
-		t.Fatalf("%d scenarios, %v", len(names), err)
+	titles, err := scenarios(samples())
+	if err != nil || len(titles) == 0 {
+		t.Fatalf("%d scenarios, %v", len(titles), err)
 	}
-	for _, name := range names {
+	for name := range titles {
 		t.Run(name+"/sqlite", func(t *testing.T) {
 			t.Parallel()
 			testScenario(t, name, "sqlite:"+filepath.Join(t.TempDir(), "db"), "")
@@ -77,7 +76,7 @@ func testScenario(t *testing.T, name, database, redis string) {
 			if err := x.check(t.Context(), newAdmin(c)); err != nil {
 				t.Errorf("%v, after", err)
 				for _, d := range s.deliveries {
-					t.Log(d.line)
+					t.Log(d.label)
 				}
 			}
 		}
@@ -94,7 +93,7 @@ func deliverAll(t *testing.T, c app.Config, list []delivery, oneByOne bool) {
 		}
 		a, err := deliver(t.Context(), "http://"+c.Addr+"/webhooks/", p.Sign(d.body, time.Now()))
 		if err != nil || a.status != 200 {
-			t.Fatalf("%s: %s, %v", d.line, a.text, err)
+			t.Fatalf("%s: %s, %v", d.label, a.text, err)
 		}
 		if !oneByOne && i < len(list)-1 {
 			continue
@@ -114,15 +113,15 @@ func deliverAll(t *testing.T, c app.Config, list []delivery, oneByOne bool) {
 // trigger plays scenarios again and again on one server, in any order.
 func TestTriggerScenario(t *testing.T) {
 	server(t)
-	names, err := scenarioNames(samples())
+	titles, err := scenarios(samples())
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range names[:min(3, len(names))] {
+	for _, name := range sortedKeys(titles)[:min(3, len(titles))] {
 		for range 2 {
 			printed := succeed(t, "trigger", "--scenario", name, "--shuffle", "--dup", "2")
-			if last := printed[strings.LastIndex(strings.TrimSpace(printed), "\n")+1:]; !strings.HasPrefix(last, "ok: all ") {
-				t.Errorf("%s ends in %q", name, last)
+			if _, checked, found := strings.Cut(printed, "\n\n"); !found || !strings.HasPrefix(checked, "ok  ") {
+				t.Errorf("%s ends in %q", name, checked)
 			}
 		}
 	}
@@ -146,11 +145,11 @@ func TestTriggerScenarioFails(t *testing.T) {
 	files, sample := story(t, "deliver SAMPLE at 10:00", "expect nobody PROVIDER nobody", "expect PROVIDER nobody status=pending")
 	var stdout bytes.Buffer
 	err := runIn(t.Context(), Env{Samples: files}, &stdout, &stdout, "trigger", "--scenario", "it")
-	if want := "expect " + providerOf(sample) + " nobody status=pending: there are 0, want 1"; err == nil || err.Error() != want {
+	if want := providerOf(sample) + " nobody status=pending: there are 0, want 1"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
-	if !strings.Contains(stdout.String(), "\nID  PROVIDER") {
-		t.Errorf("the customers are not shown:\n%s", &stdout)
+	if want := "\nok  nobody " + providerOf(sample); !strings.Contains(stdout.String(), want) {
+		t.Errorf("no %q in\n%s", want, &stdout)
 	}
 }
 
@@ -186,7 +185,7 @@ func TestReadScenario(t *testing.T) {
 		t.Errorf("set to %s", got)
 	}
 	x := s.expectations
-	if x[0].line != "expect "+providerOf(sample)+" person-r1 status_at=2026-03-02T10:00:00Z" || x[0].shared || !x[1].shared {
+	if x[0].line != providerOf(sample)+" person-r1 status_at=2026-03-02T10:00:00Z" || x[0].shared || !x[1].shared {
 		t.Errorf("expectations %+v", x)
 	}
 }
@@ -196,8 +195,9 @@ func TestScenariosOfRemovedProvidersAreLeftOut(t *testing.T) {
 	t.Parallel()
 	files, _ := story(t, "deliver SAMPLE at 10:00", "expect events count=1")
 	files["scenarios/gone.txt"] = &fstest.MapFile{Data: []byte("# Gone\ndeliver removed/a.b at 10:00\nexpect nobody removed x\n")}
-	if names, err := scenarioNames(files); err != nil || !slices.Equal(names, []string{"it"}) {
-		t.Errorf("got %q, %v", names, err)
+	titles, err := scenarios(files)
+	if diff := cmp.Diff(map[string]string{"it": "Title"}, titles); err != nil || diff != "" {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 }
 
@@ -206,36 +206,23 @@ func TestScenarioMistakes(t *testing.T) {
 	t.Parallel()
 	const deliver = "deliver SAMPLE at 10:00"
 	for lines, want := range map[string]string{
-		"":                     "1: want deliveries, and what to expect after them",
-		deliver:                "2: want deliveries, and what to expect after them",
-		deliver + "\ndelivers": `3: got "delivers": want deliver, again or expect`,
-		"again":                `2: got "again": want deliver first`,
-		deliver + "\nagain 2":  `3: got "again 2": want deliver, again or expect`,
-		deliver + "\nexpect events count=1\nagain": `4: got "again": want expect, since all deliveries come before it`,
-		"deliver SAMPLE":                           "2: want deliver <sample> at <time> [id=<event ID>] [path=value …]",
-		"deliver SAMPLE at 25:00":                  `2: got "25:00": want a time of day, as in 10:00 or 10:00:05`,
-		"deliver scenarios/it at 10:00":            `2: got "scenarios/it": want a sample of testdata`,
-		deliver + " a":                             `2: got "a": want path=value, as in data.status=approved`,
-		deliver + ` a="b`:                          `2: a quotation mark is missing: want them in pairs, and \" within them`,
-		deliver + "\nexpect person PROVIDER 1 a=b": `3: got "person": want a provider, nobody, case, company, hit, events or customers`,
-		deliver + "\nexpect":                       "3: want expect <provider> <subject> field=value …",
-		deliver + "\nexpect PROVIDER x":            "3: want expect <provider> <subject> field=value …",
-		deliver + "\nexpect nobody PROVIDER x a=b": "3: want expect nobody <provider> <subject>",
-		deliver + "\nexpect hit PROVIDER x":        "3: want expect hit <provider> <subject> <hit ID> field=value …",
-		deliver + "\nexpect events count=two":      "3: want expect events [filter=value …] count=<number>",
-		deliver + "\nexpect customers status=x":    "3: want expect customers [filter=value …] count=<number>",
+		deliver + "\ndelivers":         "3: want deliver, again after a delivery, or expect",
+		"again":                        "2: want deliver, again after a delivery, or expect",
+		"deliver SAMPLE":               "2: want deliver <sample> at <time>",
+		"deliver SAMPLE at 25:00":      `2: "25:00": want a time of day`,
+		"deliver PROVIDER/x at 1:00":   "2: open PROVIDER/x.json",
+		deliver + " a":                 `2: "a": want path=value`,
+		"expect person PROVIDER 1":     "2: want expect ",
+		"expect":                       "2: want expect ",
+		"expect nobody PROVIDER x y=z": "2: want expect ",
+		"expect hit PROVIDER x":        "2: want expect ",
+		"expect events count=two":      "2: want expect ",
 	} {
-		files, _ := story(t, lines)
-		if _, err := readScenario(files, "it", "r", scenarioDay); err == nil || err.Error() != "scenarios/it.txt:"+want {
+		files, sample := story(t, lines)
+		want = strings.ReplaceAll("scenarios/it.txt:"+want, "PROVIDER", providerOf(sample))
+		if _, err := readScenario(files, "it", "r", scenarioDay); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%q:\n got %v\nwant %s", lines, err, want)
 		}
-	}
-	untitled := fstest.MapFS{"scenarios/it.txt": {Data: []byte("deliver")}}
-	if _, err := readScenario(untitled, "it", "r", scenarioDay); err == nil || err.Error() != "scenarios/it.txt:1: want a title: # and a few words" {
-		t.Errorf("without a title: %v", err)
-	}
-	if _, err := readScenario(untitled, "other", "r", scenarioDay); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("without a file: %v", err)
 	}
 }
 
@@ -245,29 +232,30 @@ func TestExpectations(t *testing.T) {
 	f := newFake(t, func(w http.ResponseWriter, r *http.Request) {
 		answer := map[string]string{
 			"/api/customers/7": `{"id":7,"status":"verified","risk_score":31,"flags":["a"],"hits":[{"hit_id":"h","resolution":""}]}`,
-			"/api/customers":   map[bool]string{true: `{"customers":[{"id":7}],"next_cursor":""}`, false: `{"customers":[],"next_cursor":""}`}[r.FormValue("subject_id") == "p"],
+			"/api/customers":   `{"customers":[{"id":7,"provider":"PROVIDER","subject_id":"p"}],"next_cursor":""}`,
 			"/api/cases":       `{"cases":[{"provider":"PROVIDER","case_id":"c","customer_id":null},{"provider":"x","case_id":"d"}],"next_cursor":""}`,
 			"/api/companies":   `{"companies":[{"provider":"PROVIDER","company_id":"c","owners":[{"name":"A B"}]}],"next_cursor":""}`,
-			"/api/events":      `{"events":[{},{}],"next_cursor":""}`,
+			"/api/events":      `{"events":[{"status":"failed"},{"status":"failed"}],"next_cursor":""}`,
 		}[r.URL.Path]
 		_, _ = io.WriteString(w, strings.ReplaceAll(answer, "PROVIDER", providerOf(verifying(t))))
 	})
 	for line, want := range map[string]string{
-		"PROVIDER p status=verified risk_score=31 flags=[\"a\"] hits.#=1": "",
-		"PROVIDER p status=failed risk_score=\"31\" flags=[] name=A":      `status is "verified", risk_score is 31, flags is ["a"], there is no name`,
-		"PROVIDER q status=verified":                                      "there are 0, want 1",
-		"nobody PROVIDER q":                                               "",
-		"nobody PROVIDER p":                                               "there are 1, want 0",
-		"hit PROVIDER p h resolution=":                                    "",
-		"hit PROVIDER p h resolution=x":                                   `resolution is ""`,
-		"hit PROVIDER p i resolution=x":                                   "there are 0, want 1",
-		"case PROVIDER c customer_id=null":                                "",
-		"case PROVIDER c customer_id=\"\"":                                "customer_id is null",
-		"case PROVIDER d customer_id=null":                                "there are 0, want 1",
-		"company PROVIDER c owners.0.name=\"A B\"":                        "",
-		"company PROVIDER c owners.#=2":                                   "owners.# is 1",
-		"events status=failed count=2":                                    "",
-		"events status=failed count=0":                                    "there are 2, want 0",
+		`PROVIDER p status=verified risk_score=31 flags=["a"] hits.#=1`: "",
+		"PROVIDER p status=failed":                                      `status is "verified"`,
+		`PROVIDER p risk_score="31"`:                                    "risk_score is 31",
+		"PROVIDER p name=A":                                             "name is missing",
+		"PROVIDER q status=verified":                                    "there are 0, want 1",
+		"nobody PROVIDER q":                                             "",
+		"nobody PROVIDER p":                                             "there are 1, want 0",
+		"hit PROVIDER p h resolution=":                                  "",
+		"hit PROVIDER p h resolution=x":                                 `hits.#(hit_id=="h").resolution is ""`,
+		"hit PROVIDER p i resolution=x":                                 `hits.#(hit_id=="i").resolution is missing`,
+		"case PROVIDER c customer_id=null":                              "",
+		`case PROVIDER c customer_id=""`:                                "customer_id is null",
+		"case PROVIDER d customer_id=null":                              "there are 0, want 1",
+		`company PROVIDER c owners.0.name="A B"`:                        "",
+		"events status=failed count=2":                                  "",
+		"events status=failed count=0":                                  "there are 2, want 0",
 	} {
 		files, _ := story(t, "deliver SAMPLE at 10:00", "expect "+line)
 		s, err := readScenario(files, "it", "r", scenarioDay)

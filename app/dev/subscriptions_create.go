@@ -1,6 +1,7 @@
 package dev
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -21,31 +22,24 @@ const restartNow = "Restart the server now: it accepts a new secret only after t
 func newSubscriptionsCreate() *cobra.Command {
 	var w subscriptions.Wanted
 	var asJSON, printSecret bool
-	cmd := &cobra.Command{
+	cmd := operate(&cobra.Command{
 		Use:   "create <provider>",
 		Short: "Register our URL with a provider, and save the secret",
-		Long: `Registers our URL with a provider. The secret is saved in .env, or in the file
-that <NAME>_WEBHOOK_SECRET_FILE names, beside those that are there. TrustGate
-and TRST choose the secret and show it once. For Trustist, where it is the end
-of the URL, and for Legal Talent it is our newest one, or a new random one.
+		Long: `Registers our URL with a provider. TrustGate and TRST choose the secret and show
+it once. For Trustist, where it is the end of the URL, and for Legal Talent it
+is our newest secret or, if there is none, a new random one.
 
-Restart the server after that: it reads secrets only when it starts.`,
+A new secret is saved in .env, or in the file that <NAME>_WEBHOOK_SECRET_FILE
+names, after those that are there. Restart the server then: it reads secrets
+only when it starts.`,
 		Example: `  go run . subscriptions create trst --url https://example.ngrok.app
   go run . subscriptions create trustist --events onboard.session.completed
   go run . subscriptions create trustgate --name staging`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, p, err := openAPI(args[0], "create", func(p subscriptions.Provider) bool { return p.Create != nil })
-			if err != nil {
-				return err
-			}
-			made, err := create(cmd.Context(), c, p, w)
-			if err != nil {
-				return showLost(cmd.ErrOrStderr(), err, printSecret)
-			}
-			return made.print(cmd.OutOrStdout(), c, asJSON, printSecret)
-		},
-	}
+	}, func(o operation) error {
+		made, err := create(o.Context(), o.config, o.provider, w)
+		return made.report(o, err, asJSON, printSecret)
+	})
 	cmd.Flags().StringVar(&w.URL, "url", "", "where providers reach us (default: PUBLIC_URL)")
 	cmd.Flags().StringVar(&w.Name, "name", "", "a name for people (trustist, trustgate)")
 	cmd.Flags().StringSliceVar(&w.Events, "events", nil, "the event types, separated by commas (default: all)")
@@ -61,120 +55,99 @@ type created struct {
 	place        secretPlace // where the secret was saved; empty if it was there already
 }
 
-// create registers a webhook below w.URL or PUBLIC_URL, and keeps its secret: our newest one or, if there is none or the provider
-// chooses it, a new one. Nothing is asked of the provider before it is sure that there is a place for the secret.
+// isNew reports whether the secret is one that the server does not know yet.
+func (m created) isNew() bool { return m.place.path != "" }
+
+// create registers a webhook below w.URL or PUBLIC_URL, and saves its secret: our newest one or, if there is none or the provider
+// chooses it, a new one. It asks the provider only if there is a place for the secret. If a secret that the provider shows only once
+// cannot be saved, it is returned with the error.
 func create(ctx context.Context, c app.Config, p subscriptions.Provider, w subscriptions.Wanted) (made created, err error) {
-	if own := ownSecrets(c, p.Name); p.TakesSecret && len(own) > 0 {
-		w.Secret = own[len(own)-1]
-	}
-	fresh := w.Secret == ""
-	if p.TakesSecret && fresh {
-		w.Secret = strings.ToLower(rand.Text())
+	newest := newestSecret(c, p.Name)
+	saveBefore, saveAfter := p.TakesSecret && newest == "", !p.TakesSecret
+	switch {
+	case saveBefore:
+		w.Secret = newSecret()
+	case !saveAfter:
+		w.Secret = newest
 	}
 	if w.URL, err = targetURL(c, w.URL, p.Name, w.Secret); err != nil {
-		return made, err
+		return created{}, err
 	}
-	if made.secret = w.Secret; !fresh {
-		made.subscription, err = p.Create(ctx, w)
-		return made, err
+	if saveBefore || saveAfter {
+		made.place, err = placeOf(c, p.Name)
 	}
-	if made.place, err = placeOf(c, p.Name); err != nil {
-		return made, UsageError{err}
-	}
-	if err := made.place.check(); err != nil {
-		return made, err
-	}
-	if !p.TakesSecret {
-		return createTheirs(ctx, p, w, made.place)
-	}
-	if err := made.place.add(w.Secret); err != nil {
-		return made, err
-	}
-	made.subscription, err = p.Create(ctx, w)
-	switch {
-	case subscriptions.Uncertain(err):
-		err = fmt.Errorf("%w; it may have been created nevertheless: the new secret stays in %s", err, made.place)
-	case err != nil:
-		err = errors.Join(err, made.place.remove(w.Secret))
-	}
-	return made, err
-}
-
-// createTheirs saves the secret that the provider shows only this once. Ctrl+C does not come between the two.
-func createTheirs(ctx context.Context, p subscriptions.Provider, w subscriptions.Wanted, place secretPlace) (created, error) {
-	s, err := p.Create(context.WithoutCancel(ctx), w)
-	if subscriptions.Uncertain(err) {
-		err = fmt.Errorf("%w; if it was created nevertheless, its secret is lost: delete it", err)
+	if err == nil && saveBefore {
+		err = made.place.add(w.Secret)
 	}
 	if err != nil {
 		return created{}, err
 	}
-	err = errors.New("the answer holds none")
-	if s.Secret != "" {
-		err = place.add(s.Secret)
+	made.subscription, err = p.Create(context.WithoutCancel(ctx), w) // Ctrl+C must not interrupt this
+	made.secret = cmp.Or(w.Secret, made.subscription.Secret)
+	e, _ := errors.AsType[subscriptions.Error](err)
+	switch {
+	case e.Uncertain && p.TakesSecret:
+		return created{}, fmt.Errorf("%w; it may have been created nevertheless, and its secret is kept: see subscriptions list", err)
+	case e.Uncertain:
+		return created{}, fmt.Errorf("%w; if it was created nevertheless, its secret is lost: delete it", err)
+	case err != nil && saveBefore:
+		return created{}, errors.Join(err, made.place.remove(w.Secret))
+	case err != nil:
+		return created{}, err
+	case saveAfter:
+		err = made.place.add(made.secret)
 	}
 	if err != nil {
-		return created{}, unsavedError{s, undo(p, s.ID), err}
+		err = fmt.Errorf("webhook %s of %s is created, but its secret, which is shown only once, is not saved: %w; "+
+			"delete the webhook (%s), fix the cause and create it again",
+			clean(made.subscription.ID), p.Name, err, undo(p, made.subscription.ID))
 	}
-	return created{s, s.Secret, place}, nil
+	return made, err
 }
+
+func newSecret() string { return strings.ToLower(rand.Text()) }
 
 // undo says how a subscription is deleted.
 func undo(p subscriptions.Provider, id string) string {
 	if p.Delete != nil {
-		return "go run . subscriptions delete " + p.Name + " " + id
+		return "go run . subscriptions delete " + p.Name + " " + clean(id)
 	}
-	return p.Advice(subscriptions.OpDelete)
+	return p.Advice
 }
 
-// unsavedError says that a subscription exists whose secret is lost.
-type unsavedError struct {
-	subscription subscriptions.Subscription
-	undo         string
-	err          error
-}
-
-func (e unsavedError) Error() string {
-	return fmt.Sprintf("webhook %s of %s is created, but its secret, which is shown only once, is not saved: %v; delete the webhook (%s), fix the cause and create it again",
-		clean(e.subscription.ID), e.subscription.Provider, e.err, clean(e.undo))
-}
-
-func (e unsavedError) Unwrap() error { return e.err }
-
-// showLost prints a secret that could not be saved, if the user wants to see it.
-func showLost(w io.Writer, err error, printSecret bool) error {
-	if lost, ok := errors.AsType[unsavedError](err); ok && printSecret && lost.subscription.Secret != "" {
-		fmt.Fprintln(w, "secret:", lost.subscription.Secret)
-	}
-	return err
-}
-
-func (m created) print(w io.Writer, c app.Config, asJSON, printSecret bool) error {
-	saved, secret := "", ""
-	if m.place.path != "" {
-		saved = m.place.String()
-	}
+// report prints what was created, or the secret that could not be saved.
+func (m created) report(o operation, err error, asJSON, printSecret bool) error {
+	secret, saved := "", ""
 	if printSecret {
 		secret = m.secret
 	}
+	if err != nil {
+		fields(o.ErrOrStderr(), [2]string{"secret", secret})
+		return err
+	}
+	if m.isNew() {
+		saved = m.place.String()
+	}
+	w := o.OutOrStdout()
 	if asJSON {
 		return printJSON(w, struct {
 			Subscription subscriptions.Subscription `json:"subscription"`
 			SavedIn      string                     `json:"saved_in,omitempty"`
 			Restart      bool                       `json:"restart"`
 			Secret       string                     `json:"secret,omitempty"`
-		}{shown(m.subscription), saved, saved != "", secret})
+		}{m.subscription, saved, m.isNew(), secret})
 	}
 	kept := "the one in use"
-	if saved != "" {
+	if m.isNew() {
 		kept = "saved as " + saved
 	}
 	printSubscription(w, "created", m.subscription, [2]string{"secret", kept}, [2]string{"", secret})
-	if saved != "" {
-		fmt.Fprintln(w, newPainter(w).paint(yellow, restartNow))
+	if !m.isNew() {
+		return nil
 	}
-	if saved != "" && c.SecretsFile != "" {
-		fmt.Fprintln(w, wrap("", c.SecretsFile+", made for development, is no longer used: providers without a secret of their own are off."))
+	fmt.Fprintln(w, newPainter(w).paint(yellow, restartNow))
+	if file := o.config.SecretsFile; file != "" {
+		fmt.Fprintln(w, wrap("", file+", made for development, is no longer used: providers without a secret of their own are off."))
 	}
 	return nil
 }
@@ -198,11 +171,11 @@ func checkSubscribers(c app.Config, names []string) error {
 // subscribe registers base with each provider, and says so on w. The function that it returns removes the webhooks and their secrets
 // again, and must be called even after an error.
 func subscribe(ctx context.Context, w io.Writer, c app.Config, names []string, base string) (end func(context.Context) error, err error) {
-	var all []created
+	var all []func(context.Context) error
 	end = func(ctx context.Context) error {
 		var errs []error
-		for _, m := range slices.Backward(all) {
-			errs = append(errs, unsubscribe(ctx, w, c, m))
+		for _, unsubscribe := range slices.Backward(all) {
+			errs = append(errs, unsubscribe(ctx))
 		}
 		return errors.Join(errs...)
 	}
@@ -219,33 +192,29 @@ func subscribe(ctx context.Context, w io.Writer, c app.Config, names []string, b
 		if err != nil {
 			return end, fmt.Errorf("subscribe to %s: %w", name, err)
 		}
-		all = append(all, made)
+		all = append(all, func(ctx context.Context) error { return unsubscribe(ctx, w, p, made) })
 		fmt.Fprintf(w, "subscribed to %s: %s\n", name, clean(made.subscription.ID))
-	}
-	if slices.ContainsFunc(all, func(m created) bool { return m.place.path != "" }) {
-		fmt.Fprintln(w, restartNow)
+		if made.isNew() {
+			fmt.Fprintln(w, restartNow)
+		}
 	}
 	return end, nil
 }
 
 // unsubscribe removes a subscription and its secret. If the provider documents no way, it says what to do.
-func unsubscribe(ctx context.Context, w io.Writer, c app.Config, m created) error {
+func unsubscribe(ctx context.Context, w io.Writer, p subscriptions.Provider, m created) error {
 	ctx, cancel := context.WithTimeout(ctx, unsubscribeTimeout)
 	defer cancel()
-	p, err := c.API.Provider(m.subscription.Provider)
-	if err != nil {
-		return err
-	}
 	if p.Delete == nil {
-		fmt.Fprintf(w, "still subscribed to %s: %s\n", p.Name, p.Advice(subscriptions.OpDelete))
+		fmt.Fprintf(w, "still subscribed to %s, whose API cannot delete webhooks: %s\n", p.Name, p.Advice)
 		return nil
 	}
-	err = p.Delete(ctx, m.subscription.ID)
-	if err == nil && m.place.path != "" {
+	err := p.Delete(ctx, m.subscription.ID)
+	if err == nil && m.isNew() {
 		err = m.place.remove(m.secret)
 	}
 	if err != nil {
-		return fmt.Errorf("remove webhook %s of %s: %w (%s)", m.subscription.ID, p.Name, err, undo(p, m.subscription.ID))
+		return fmt.Errorf("remove webhook %s of %s: %w (%s)", clean(m.subscription.ID), p.Name, err, undo(p, m.subscription.ID))
 	}
 	fmt.Fprintf(w, "no longer subscribed to %s\n", p.Name)
 	return nil

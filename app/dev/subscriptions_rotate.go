@@ -3,15 +3,14 @@ package dev
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
+	"errors"
 	"fmt"
-	"io"
+	"net/http"
 	"net/url"
-	"strings"
+	"slices"
 
 	"github.com/spf13/cobra"
 
-	"example.com/identity-webhooks/app"
 	"example.com/identity-webhooks/app/subscriptions"
 	"example.com/identity-webhooks/handlers"
 	"example.com/identity-webhooks/models"
@@ -25,7 +24,7 @@ type rotation struct {
 
 func newSubscriptionsRotate() *cobra.Command {
 	var r rotation
-	cmd := &cobra.Command{
+	cmd := operate(&cobra.Command{
 		Use:   "rotate <provider> [<id>]",
 		Short: "Replace a secret without losing a delivery",
 		Long: `Replaces a secret in steps. After each step the output says what to do next.
@@ -41,29 +40,25 @@ func newSubscriptionsRotate() *cobra.Command {
 		Example: `  go run . subscriptions rotate trst
   go run . subscriptions rotate trst webhook_abc123 --finish`,
 		Args: cobra.RangeArgs(1, 2),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, p, err := openAPI(args[0], "create", func(p subscriptions.Provider) bool { return p.Create != nil })
-			if err != nil {
-				return err
-			}
-			id, own := append(args, "")[1], len(ownSecrets(c, p.Name))
-			switch {
-			case own == 0:
-				return UsageError{fmt.Errorf("%s has no secret to replace: subscriptions create makes a webhook", p.Name)}
-			case own > 2:
-				return UsageError{fmt.Errorf("%s has %d secrets: remove those that are not used first", p.Name, own)}
-			case own == 2 && !r.send && !r.finish:
-				return UsageError{fmt.Errorf("%s has two secrets already: continue with --send or --finish", p.Name)}
-			case own == 1 && (r.send || r.finish):
-				return UsageError{fmt.Errorf("%s has one secret: start with subscriptions rotate %s", p.Name, p.Name)}
-			case r.finish:
-				return r.end(cmd.Context(), cmd.OutOrStdout(), c, p, id)
-			case p.TakesSecret && !r.send:
-				return r.prepare(cmd, c, p, id)
-			}
-			return r.begin(cmd, c, p, id)
-		},
-	}
+	}, func(o operation) error {
+		name, own := o.provider.Name, len(ownSecrets(o.config, o.provider.Name))
+		isFirst := !r.send && !r.finish
+		switch {
+		case own == 0:
+			return usagef("%s has no secret to replace: subscriptions create makes a webhook", name)
+		case own > 2:
+			return usagef("%s has %d secrets: remove those that are not used first", name, own)
+		case own == 2 && isFirst:
+			return usagef("%s has two secrets already: continue with --send or --finish", name)
+		case own == 1 && !isFirst:
+			return usagef("%s has one secret: start with subscriptions rotate %s", name, name)
+		case r.finish:
+			return r.end(o)
+		case isFirst && o.provider.TakesSecret:
+			return r.prepare(o)
+		}
+		return r.begin(o)
+	})
 	cmd.Flags().BoolVar(&r.send, "send", false, "the second step: give the provider the new secret")
 	cmd.Flags().BoolVar(&r.finish, "finish", false, "the last step: remove the old secret")
 	cmd.Flags().BoolVar(&r.force, "force", false, "with --finish: do not ask for a delivery with the new secret")
@@ -74,149 +69,139 @@ func newSubscriptionsRotate() *cobra.Command {
 }
 
 // prepare saves a new secret of ours beside the old one.
-func (r *rotation) prepare(cmd *cobra.Command, c app.Config, p subscriptions.Provider, id string) error {
-	old, err := r.current(cmd.Context(), c, p, id)
+func (r *rotation) prepare(o operation) error {
+	old, _, err := oldWebhook(o)
 	if err != nil {
 		return err
 	}
-	place, err := placeOf(c, p.Name)
+	place, err := placeOf(o.config, o.provider.Name)
 	if err != nil {
-		return UsageError{err}
+		return err
 	}
-	secret := strings.ToLower(rand.Text())
+	secret := newSecret()
 	if err := place.add(secret); err != nil {
 		return err
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "new secret saved as %s\n", place)
+	fmt.Fprintf(o.OutOrStdout(), "new secret saved as %s\n", place)
 	if r.printSecret {
-		fmt.Fprintln(cmd.OutOrStdout(), secret)
+		fmt.Fprintln(o.OutOrStdout(), secret)
 	}
-	next(cmd.OutOrStdout(), "Restart the server. Then:", p, old.ID, "--send")
+	printNext(o, "Restart the server. Then:", old.ID, "--send")
 	return nil
-}
-
-// next says how to go on.
-func next(w io.Writer, when string, p subscriptions.Provider, id, flag string) {
-	if p.Single {
-		id = ""
-	}
-	fmt.Fprintf(w, "%s\n  go run . subscriptions rotate %s\n", newPainter(w).paint(yellow, when), strings.Join(strings.Fields(p.Name+" "+clean(id)+" "+flag), " "))
 }
 
 // begin has the provider sign with the new secret: it makes a second webhook as a copy of the first.
-func (r *rotation) begin(cmd *cobra.Command, c app.Config, p subscriptions.Provider, id string) error {
-	ctx, w := cmd.Context(), cmd.OutOrStdout()
-	old, err := r.current(ctx, c, p, id)
+func (r *rotation) begin(o operation) error {
+	old, _, err := oldWebhook(o)
 	if err != nil {
 		return err
 	}
-	made, err := create(ctx, c, p, subscriptions.Wanted{URL: cmp.Or(r.url, old.Target()), Name: old.Name, Events: old.Events})
-	if err != nil {
-		return showLost(cmd.ErrOrStderr(), err, r.printSecret)
-	}
-	if err := made.print(w, c, false, r.printSecret); err != nil {
+	wanted := subscriptions.Wanted{URL: cmp.Or(r.url, old.Target), Name: old.Name, Events: old.Events}
+	made, err := create(o.Context(), o.config, o.provider, wanted)
+	if err := made.report(o, err, false, r.printSecret); err != nil {
 		return err
 	}
-	next(w, "When a delivery has come with the new secret:", p, old.ID, "--finish")
+	printNext(o, "When a delivery has come with the new secret:", old.ID, "--finish")
 	return nil
 }
 
-// current is the webhook whose secret is to be replaced; empty if the provider has no list of them.
-func (r *rotation) current(ctx context.Context, c app.Config, p subscriptions.Provider, id string) (subscriptions.Subscription, error) {
-	if p.List == nil {
-		return subscriptions.Subscription{}, nil
+// printNext prints the command of the next step.
+func printNext(o operation, when, id, flag string) {
+	w, command := o.OutOrStdout(), "go run . subscriptions rotate "+o.provider.Name
+	if id != "" && !o.provider.Single {
+		command += " " + clean(id)
 	}
-	all, err := p.List(ctx)
-	if err != nil {
-		return subscriptions.Subscription{}, err
-	}
-	var ours []subscriptions.Subscription
-	for _, s := range all {
-		if !s.Inactive() && (s.Token() == "" || s.Token() == ownSecrets(c, p.Name)[0]) {
-			ours = append(ours, s)
-		}
-	}
-	return oneOf(ours, id)
+	fmt.Fprintf(w, "%s\n  %s %s\n", newPainter(w).paint(yellow, when), command, flag)
 }
 
 // end removes the old webhook and its secret.
-func (r *rotation) end(ctx context.Context, w io.Writer, c app.Config, p subscriptions.Provider, id string) error {
-	own := ownSecrets(c, p.Name)
+func (r *rotation) end(o operation) error {
+	ctx, w, p := o.Context(), o.OutOrStdout(), o.provider
+	own := ownSecrets(o.config, p.Name)
 	old, fresh := own[0], own[1]
-	place, err := placeOf(c, p.Name)
+	place, err := placeOf(o.config, p.Name)
 	if err != nil {
-		return UsageError{err}
-	}
-	if err := place.check(); err != nil {
 		return err
 	}
-	if p.Delete != nil {
-		if id == "" {
-			return errNoID
-		}
-		if err := checkReplaced(ctx, p, id, old, fresh); err != nil && !r.force {
-			return err
-		}
+	if p.Delete != nil && o.id == "" {
+		return errNoID
 	}
 	if !r.force {
-		if err := verifiedWith(ctx, newAdmin(c), p.Name, handlers.Fingerprint(fresh)); err != nil {
+		if err := checkReplaced(o, fresh); err != nil {
 			return err
 		}
 	}
 	if p.Delete != nil {
-		if err := p.Delete(ctx, id); err != nil && !isAbsent(err) {
+		err := p.Delete(ctx, o.id)
+		if e, _ := errors.AsType[subscriptions.Error](err); err != nil && e.Status != http.StatusNotFound {
 			return err
 		}
-		fmt.Fprintf(w, "deleted %s %s\n", p.Name, id)
+		fmt.Fprintf(w, "deleted %s %s\n", p.Name, o.id)
 	}
 	if err := place.remove(old); err != nil {
 		return err
 	}
 	fmt.Fprintf(w, "removed the secret %s from %s\n", handlers.Fingerprint(old), place)
 	if p.Delete == nil && !p.Single {
-		fmt.Fprintln(w, wrap("", "Now delete the old webhook: "+p.Advice(subscriptions.OpDelete)+"."))
+		fmt.Fprintln(w, wrap("", "Now delete the old webhook: "+p.Advice+"."))
 	}
 	fmt.Fprintln(w, newPainter(w).paint(yellow, "Restart the server: it accepts the old secret until then."))
 	return nil
 }
 
-// checkReplaced refuses to delete a webhook that no other one has replaced.
-func checkReplaced(ctx context.Context, p subscriptions.Provider, id, oldSecret, fresh string) error {
-	all, err := p.List(ctx)
-	if err != nil {
-		return err
-	}
-	old, err := oneOf(all, id)
-	if err != nil {
-		return err
-	}
-	if old.Token() != "" && old.Token() != oldSecret {
-		return fmt.Errorf("webhook %s does not use the old secret %s", id, handlers.Fingerprint(oldSecret))
-	}
-	for _, s := range all {
-		if s.ID != id && s.Target() == old.Target() && !s.Inactive() && s.Created >= old.Created && (s.Token() == "" || s.Token() == fresh) {
-			return nil
+// checkReplaced refuses to delete a webhook before a newer one sends to the same URL, and before the server has verified a delivery
+// with the new secret.
+func checkReplaced(o operation, fresh string) error {
+	if o.provider.Delete != nil {
+		old, isReplaced, err := oldWebhook(o)
+		if err == nil && !isReplaced {
+			err = fmt.Errorf("no newer active webhook of %s sends to the URL of %s", o.provider.Name, old.ID)
+		}
+		if err != nil {
+			return err
 		}
 	}
-	return fmt.Errorf("no newer active webhook of %s sends to the URL of %s", p.Name, id)
+	return checkVerified(o.Context(), newAdmin(o.config), o.provider.Name, handlers.Fingerprint(fresh))
+}
+
+// oldWebhook returns the active webhook that may have the old secret: the one with the given ID or, if none is given, the only one.
+// It also reports whether a newer one sends to the same URL. It finds nothing if the provider has no list.
+func oldWebhook(o operation) (old subscriptions.Subscription, isReplaced bool, err error) {
+	if o.provider.List == nil {
+		return old, false, nil
+	}
+	all, err := o.provider.List(o.Context())
+	if err != nil {
+		return old, false, err
+	}
+	all = slices.DeleteFunc(all, subscriptions.Subscription.Inactive)
+	secret := ownSecrets(o.config, o.provider.Name)[0]
+	hasOther := func(s subscriptions.Subscription) bool { return s.Token != "" && s.Token != secret }
+	if old, err = oneOf(slices.DeleteFunc(slices.Clone(all), hasOther), o.id); err != nil {
+		return old, false, fmt.Errorf("find the active webhook with the old secret: %w", err)
+	}
+	return old, slices.ContainsFunc(all, func(s subscriptions.Subscription) bool {
+		return s.ID != old.ID && s.Target == old.Target && s.Created >= old.Created
+	}), nil
 }
 
 // maxLooked is how many of the newest events are looked at for one with a new secret.
 const maxLooked = 1000
 
-// verifiedWith asks the running server whether a delivery was verified with a secret.
-func verifiedWith(ctx context.Context, a admin, provider, fingerprint string) error {
+// checkVerified asks the running server whether a delivery was verified with a secret.
+func checkVerified(ctx context.Context, a admin, provider, fingerprint string) error {
 	looked := 0
 	for e, err := range rows[models.Event](ctx, a, "events", url.Values{"provider": {provider}}, maxPage) {
-		if looked++; err != nil {
+		if err != nil {
 			return fmt.Errorf("%w (--force finishes without asking)", err)
 		}
 		if e.Secret == fingerprint {
 			return nil
 		}
-		if looked == maxLooked {
+		if looked++; looked == maxLooked {
 			break
 		}
 	}
-	return fmt.Errorf("no delivery of %s was verified with the new secret %s yet: restart the server if it has not been restarted, and wait for one (or use --force)", provider, fingerprint)
+	return fmt.Errorf("no delivery of %s was verified with the new secret %s yet: restart the server if it has not been restarted, "+
+		"and wait for one (or use --force)", provider, fingerprint)
 }

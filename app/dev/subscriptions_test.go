@@ -13,13 +13,14 @@ import (
 	"testing"
 
 	"example.com/identity-webhooks/app/subscriptions"
-	"example.com/identity-webhooks/app/testservers"
 )
 
 // webhookAPI plays a provider's API below one path. Package subscriptions tests what is sent to it.
 type webhookAPI struct {
 	*httptest.Server
 	mu       sync.Mutex
+	path     string
+	further  map[string]any
 	webhooks []map[string]any
 	calls    []string
 	events   []string // that were delivered
@@ -31,36 +32,34 @@ type webhookAPI struct {
 func newWebhookAPI(t *testing.T, path string, further map[string]any) *webhookAPI {
 	t.Helper()
 	isolate(t)
-	t.Setenv("ADMIN_ADDR", testservers.FreeAddress(t)) // no server runs yet
 	t.Setenv("PUBLIC_URL", "https://app.example")
 	t.Setenv("SUBSCRIPTION_CHECK_INTERVAL", "0")
-	d := &webhookAPI{onCreate: func() {}}
-	mux := http.NewServeMux()
-	on := func(pattern string, status int, answer func(r *http.Request, body map[string]any) any) {
-		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			d.mu.Lock()
-			defer d.mu.Unlock()
-			body := map[string]any{}
-			if r.ContentLength > 0 {
-				if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
-					panic(err)
-				}
-			}
-			d.calls = append(d.calls, r.Method+" "+r.URL.Path)
-			value := answer(r, body)
-			if value == nil {
-				status = http.StatusNotFound
-			}
-			w.WriteHeader(status)
-			if err := json.NewEncoder(w).Encode(value); err != nil {
-				panic(err)
-			}
-		})
+	d := &webhookAPI{path: path, further: further, onCreate: func() {}}
+	d.Server = httptest.NewServer(d)
+	t.Cleanup(d.Close)
+	return d
+}
+
+func (d *webhookAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.calls = append(d.calls, r.Method+" "+r.URL.Path)
+	rest, found := strings.CutPrefix(r.URL.Path, d.path)
+	if !found {
+		http.NotFound(w, r)
+		return
 	}
-	find := func(r *http.Request) int {
-		return slices.IndexFunc(d.webhooks, func(w map[string]any) bool { return w["id"] == r.PathValue("id") })
-	}
-	on("GET "+path, 200, func(*http.Request, map[string]any) any {
+	body := map[string]any{}
+	_ = json.NewDecoder(r.Body).Decode(&body)
+	id, what, _ := strings.Cut(strings.TrimPrefix(rest, "/"), "/")
+	i := slices.IndexFunc(d.webhooks, func(w map[string]any) bool { return w["id"] == id })
+	_ = json.NewEncoder(w).Encode(d.answer(strings.TrimSpace(r.Method+" "+what), i, body))
+}
+
+// answer does what a call asks for, mostly with the webhook at i.
+func (d *webhookAPI) answer(call string, i int, body map[string]any) any {
+	switch {
+	case call == "GET":
 		list := []map[string]any{}
 		for _, w := range d.webhooks {
 			shown := maps.Clone(w)
@@ -68,11 +67,10 @@ func newWebhookAPI(t *testing.T, path string, further map[string]any) *webhookAP
 			list = append(list, shown)
 		}
 		return list
-	})
-	on("POST "+path, 201, func(_ *http.Request, body map[string]any) any {
+	case call == "POST":
 		n := len(d.webhooks) + 1
 		body["id"], body["created"] = fmt.Sprint("webhook_", n), fmt.Sprintf("2026-01-02T03:04:%02dZ", n)
-		for name, value := range further {
+		for name, value := range d.further {
 			if text, isText := value.(string); isText {
 				value = strings.ReplaceAll(text, "%d", fmt.Sprint(n))
 			}
@@ -81,34 +79,23 @@ func newWebhookAPI(t *testing.T, path string, further map[string]any) *webhookAP
 		d.webhooks = append(d.webhooks, body)
 		d.onCreate()
 		return body
-	})
-	on("PATCH "+path+"/{id}", 200, func(r *http.Request, body map[string]any) any {
-		maps.Copy(d.webhooks[find(r)], body)
-		return d.webhooks[find(r)]
-	})
-	on("DELETE "+path+"/{id}", 200, func(r *http.Request, _ map[string]any) any {
-		i := find(r)
-		if d.webhooks[i]["isActive"] != nil {
-			d.webhooks[i]["isActive"] = false
-		} else {
-			d.webhooks = slices.Delete(d.webhooks, i, i+1)
-		}
-		return true
-	})
-	on("POST "+path+"/{id}/test", 200, func(*http.Request, map[string]any) any { return true })
-	on("GET "+path+"/{id}/deliveries", 200, func(*http.Request, map[string]any) any {
+	case call == "PATCH":
+		maps.Copy(d.webhooks[i], body)
+		return d.webhooks[i]
+	case call == "DELETE" && d.webhooks[i]["isActive"] != nil:
+		d.webhooks[i]["isActive"] = false
+	case call == "DELETE":
+		d.webhooks = slices.Delete(d.webhooks, i, i+1)
+	case call == "GET deliveries":
 		list := []any{map[string]any{"id": "delivery_0"}}
 		for i, e := range d.events {
 			list = append(list, map[string]any{"id": fmt.Sprint("delivery_", i+1), "event_id": e, "status": "failed"})
 		}
 		return list
-	})
-	on("GET "+path+"/{id}/deliveries/{delivery}/attempts", 200, func(*http.Request, map[string]any) any {
+	case strings.HasSuffix(call, "/attempts"):
 		return []any{map[string]any{"status": 503}}
-	})
-	d.Server = httptest.NewServer(mux)
-	t.Cleanup(d.Close)
-	return d
+	}
+	return true
 }
 
 func writeFile(t *testing.T, name, text string) {

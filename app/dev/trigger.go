@@ -2,9 +2,10 @@ package dev
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"strings"
@@ -13,27 +14,39 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"example.com/identity-webhooks/app"
+	"example.com/identity-webhooks/app/payload"
 	"example.com/identity-webhooks/handlers"
+	"example.com/identity-webhooks/jobs"
 )
 
 // trigger is the command that plays a provider.
 type trigger struct {
-	Env
 	url, secret, file, scenario string
 
-	set, setNew []string
-	repeat      bool
-	count, dup  int
-	delay       time.Duration
-	shuffle     bool
-	seed        uint64
+	set, setNew     []string
+	repeat, shuffle bool
+	count, dup      int
+	delay           time.Duration
+	seed            uint64
 
 	badSignature, stale bool
 	verbose, json       bool
+
+	samples   fs.FS
+	config    app.Config
+	registry  *jobs.Registry // to find out whom a body is about
+	base      string         // what the URLs of all webhooks begin with
+	admin     admin
+	connected bool // the admin API is that of the server the events are sent to
+	signers   map[string]handlers.Provider
+	painter
+	stdout, stderr io.Writer
+	w              io.Writer // for people; discards all with --json
 }
 
 func newTrigger(e Env) *cobra.Command {
-	t := &trigger{Env: e}
+	t := &trigger{samples: e.Samples}
 	cmd := &cobra.Command{
 		Use:   "trigger [<provider>/<event type>]",
 		Short: "Sign a sample webhook and send it as the provider would",
@@ -58,7 +71,7 @@ Without an argument it lists the samples and scenarios.`,
 				return listSamples(cmd.OutOrStdout(), e.Samples)
 			}
 			if err := t.check(args); err != nil {
-				return UsageError{err}
+				return usage(err)
 			}
 			return t.run(cmd, args)
 		},
@@ -83,12 +96,9 @@ Without an argument it lists the samples and scenarios.`,
 	for _, other := range []string{"file", "set", "set-new", "repeat", "count", "bad-signature", "stale"} {
 		cmd.MarkFlagsMutuallyExclusive("scenario", other)
 	}
-	for _, pair := range [][2]string{
-		{"bad-signature", "stale"}, {"bad-signature", "secret"}, {"bad-signature", "dup"}, {"stale", "dup"}, {"repeat", "shuffle"},
-		{"repeat", "seed"}, {"verbose", "json"},
-	} {
-		cmd.MarkFlagsMutuallyExclusive(pair[0], pair[1])
-	}
+	cmd.MarkFlagsMutuallyExclusive("bad-signature", "stale")
+	cmd.MarkFlagsMutuallyExclusive("bad-signature", "secret")
+	cmd.MarkFlagsMutuallyExclusive("verbose", "json")
 	for flag, complete := range map[string]cobra.CompletionFunc{"scenario": t.completeScenario, "set": t.completePath} {
 		if err := cmd.RegisterFlagCompletionFunc(flag, complete); err != nil {
 			panic(err) // the flag is defined above
@@ -106,173 +116,109 @@ func (t *trigger) check(args []string) error {
 		return fmt.Errorf("--file needs a provider: trigger <provider> --file %s", t.file)
 	case len(args) == 0 && t.scenario == "":
 		return errors.New("the flags need a sample or a scenario: trigger <provider>/<event type>, or trigger --scenario <name>")
-	case t.delay < 0:
-		return fmt.Errorf("--delay is %s: want 0s or more", t.delay)
 	}
 	return errors.Join(atLeastOne("count", t.count), atLeastOne("dup", t.dup))
 }
 
-// message is an event to be sent.
-type message struct {
-	name     string // of the sample; of the provider if the body comes from a file
-	provider string
-	number   int // the place in the order in which the events happened, from 1; 0 if they are sent in that order
-
-	// body returns the bytes to send at a time.
-	body func(p handlers.Provider, at time.Time) ([]byte, error)
-}
-
-// label is how the output names a message.
-func (m message) label() string {
-	if m.number == 0 {
-		return m.name
-	}
-	return fmt.Sprintf("%s #%d", m.name, m.number)
-}
-
 // run sends what the flags ask for. Nothing is sent if a mistake can be found before.
 func (t *trigger) run(cmd *cobra.Command, args []string) error {
-	p, err := newPlayer(t, cmd.OutOrStdout())
+	if err := t.open(cmd); err != nil {
+		return err
+	}
+	if t.scenario == "" {
+		list, err := t.deliveries(args[0])
+		if err != nil {
+			return err
+		}
+		return t.send(cmd.Context(), list)
+	}
+	titles, err := scenarios(t.samples)
 	if err != nil {
 		return err
 	}
-	if t.scenario != "" {
-		return t.play(cmd.Context(), p)
+	if titles[t.scenario] == "" {
+		near := didYouMean(sortedKeys(titles), t.scenario)
+		return usagef("there is no scenario %q%s (trigger without an argument lists all)", t.scenario, near)
 	}
-	list, err := t.messages(args[0])
+	s, err := readScenario(t.samples, t.scenario, uuid.NewString()[:6], time.Now().AddDate(0, 0, -1))
 	if err != nil {
 		return err
 	}
-	return t.send(cmd.Context(), p, list)
+	for _, d := range s.deliveries {
+		if err := t.prepare(d.provider); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintln(t.w, t.paint(bold, s.title))
+	if err := t.send(cmd.Context(), s.deliveries); err != nil {
+		return err
+	}
+	return t.conclude(cmd.Context(), s)
 }
 
 // shuffled reports whether the events are to be sent in a random order.
 func (t *trigger) shuffled() bool { return t.shuffle || t.seed != 0 }
 
-// messages returns the events to send for a name: --count of them. If they are shuffled, each has happened a second after the
-// one before.
-func (t *trigger) messages(name string) ([]message, error) {
+// deliveries returns the events to send for the name of a sample, or of a provider: --count of them.
+func (t *trigger) deliveries(name string) (list []delivery, err error) {
 	var sample []byte
-	var err error
 	if t.file != "" {
 		sample, err = os.ReadFile(t.file)
 	} else {
-		name, sample, err = findSample(t.Samples, name)
+		name, sample, err = findSample(t.samples, name)
 	}
 	if err != nil {
 		return nil, err
 	}
-	list, last := make([]message, t.count), time.Now()
-	for i := range list {
-		m := message{name: name}
-		m.provider, _, _ = strings.Cut(name, "/")
-		if t.shuffled() {
-			m.number = i + 1
+	provider, _, _ := strings.Cut(name, "/")
+	if err := t.prepare(provider); err != nil {
+		return nil, err
+	}
+	step := time.Millisecond // the events happen one after the other, the last one now
+	if t.shuffled() {
+		step = time.Second // the times must show the order, and some providers give them in seconds
+	}
+	now := time.Now()
+	for i := range t.count {
+		d := delivery{name, provider, sample}
+		if t.file == "" && !t.repeat {
+			d.body, err = payload.Renew(t.signers[provider], sample, now.Add(time.Duration(i+1-t.count)*step))
 		}
-		m.body = func(p handlers.Provider, at time.Time) (body []byte, err error) {
-			if m.number > 0 { // whatever the order in which they are sent
-				at = last.Add(time.Duration(m.number-t.count) * time.Second)
-			}
-			body = sample
-			if t.file == "" && !t.repeat {
-				if body, err = renew(p, sample, at); err != nil {
-					return nil, fmt.Errorf("renew %s: %w", name, err)
-				}
-			}
-			return assign(body, t.set, t.setNew)
+		if err == nil {
+			d.body, err = assign(d.body, t.set, t.setNew)
 		}
-		list[i] = m
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, d)
 	}
 	return list, nil
 }
 
-// send sends messages one by one, in a random order if that is asked for.
-func (t *trigger) send(ctx context.Context, p *player, list []message) error {
-	for _, m := range list {
-		if err := p.prepare(m); err != nil {
-			return err
-		}
-	}
+// send sends events one by one, in a random order if that is asked for.
+func (t *trigger) send(ctx context.Context, list []delivery) error {
 	if t.shuffled() {
 		if t.seed == 0 {
 			t.seed = uint64(rand.Uint32()) + 1 //nolint:gosec // it is an order, not a secret
 		}
+		for i := range list {
+			list[i].label += fmt.Sprintf(" #%d", i+1)
+		}
 		random := rand.New(rand.NewPCG(t.seed, 0)) //nolint:gosec // it must be repeatable
 		random.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
-		fmt.Fprintf(p.w, "in a random order; --seed %d repeats it\n", t.seed)
+		fmt.Fprintf(t.stderr, "in a random order; --seed %d repeats it\n", t.seed)
 	}
-	for i, m := range list {
+	for i, d := range list {
 		if i > 0 {
 			if err := sleep(ctx, t.delay); err != nil {
 				return err
 			}
 		}
-		if err := p.send(ctx, m); err != nil {
+		if err := t.sendOne(ctx, d); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// play sends what a scenario delivers, and checks what it expects.
-func (t *trigger) play(ctx context.Context, p *player) error {
-	names, err := scenarioNames(t.Samples)
-	if err != nil {
-		return err
-	}
-	if near := nearest(names, t.scenario); near != t.scenario {
-		return UsageError{fmt.Errorf("there is no scenario %q; did you mean %s? (trigger without an argument lists all)", t.scenario, near)}
-	}
-	s, err := readScenario(t.Samples, t.scenario, uuid.NewString()[:6], time.Now().AddDate(0, 0, -1))
-	if err != nil {
-		return err
-	}
-	var list []message
-	for i, d := range s.deliveries {
-		m := message{name: d.sample, provider: d.provider}
-		m.body = func(handlers.Provider, time.Time) ([]byte, error) { return d.body, nil }
-		if t.shuffled() {
-			m.number = i + 1
-		}
-		list = append(list, m)
-	}
-	fmt.Fprintln(p.w, p.paint(bold, s.title))
-	if err := t.send(ctx, p, list); err != nil {
-		return err
-	}
-	return p.conclude(ctx, s)
-}
-
-// conclude shows the customers of a scenario as they are in the end, and checks what the scenario expects. Rows that other
-// runs may have added to are not counted.
-func (p *player) conclude(ctx context.Context, s scenario) error {
-	if !p.connected {
-		return nil // the admin API is another server's, which is already said
-	}
-	var people []json.RawMessage
-	for _, id := range p.customers {
-		raw, err := p.customer(ctx, id)
-		if err != nil {
-			return err
-		}
-		people = append(people, raw)
-	}
-	fmt.Fprintln(p.w)
-	customerList().printer(p.w)(people)
-	var wrong []error
-	checked := 0
-	for _, x := range s.expectations {
-		if !x.shared {
-			checked++
-			if err := x.check(ctx, p.admin); err != nil {
-				wrong = append(wrong, err)
-			}
-		}
-	}
-	if len(wrong) == 0 {
-		fmt.Fprintf(p.w, "%s: all %d expectations of the scenario hold\n", p.word("ok"), checked)
-	}
-	return errors.Join(wrong...)
 }
 
 // completeArgument offers the samples, or the providers if the body comes from a file.
@@ -283,30 +229,22 @@ func (t *trigger) completeArgument(_ *cobra.Command, args []string, _ string) ([
 	case t.file != "":
 		return handlers.ProviderNames(), cobra.ShellCompDirectiveNoFileComp
 	}
-	return offer(sampleNames(t.Samples))
+	names, _ := sampleNames(t.samples)
+	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
 func (t *trigger) completeScenario(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	return offer(scenarioNames(t.Samples))
+	titles, _ := scenarios(t.samples)
+	return sortedKeys(titles), cobra.ShellCompDirectiveNoFileComp
 }
 
 // completePath offers the fields of the sample that is the command's argument.
-func (t *trigger) completePath(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	if len(args) == 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
+func (t *trigger) completePath(_ *cobra.Command, args []string, _ string) (fields []string, _ cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		_, body, _ := findSample(t.samples, args[0])
+		for _, field := range sortedKeys(payload.Paths(body)) {
+			fields = append(fields, field+"=")
+		}
 	}
-	_, body, err := findSample(t.Samples, args[0])
-	var fields []string
-	for _, field := range sortedKeys(paths(body)) {
-		fields = append(fields, field+"=")
-	}
-	fields, directive := offer(fields, err)
-	return fields, directive | cobra.ShellCompDirectiveNoSpace
-}
-
-func offer(words []string, err error) ([]string, cobra.ShellCompDirective) {
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	return words, cobra.ShellCompDirectiveNoFileComp
+	return fields, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 }

@@ -2,11 +2,10 @@ package dev
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -19,6 +18,24 @@ import (
 	"example.com/identity-webhooks/handlers"
 	"example.com/identity-webhooks/models"
 )
+
+// The README's quick start prints what it says, to the letter.
+func TestTriggerQuickStart(t *testing.T) {
+	readme, err := os.ReadFile(filepath.Join(testdata, "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(readme), "```\ngo run . trigger ")
+	sample, rest, _ := strings.Cut(rest, "\n```\n\n```\n")
+	want, _, _ := strings.Cut(rest, "```\n")
+	if !slices.Contains(handlers.ProviderNames(), providerOf(sample)) {
+		t.Skipf("the provider of %q is removed", sample)
+	}
+	server(t)
+	if diff := cmp.Diff(want, succeed(t, "trigger", sample)); diff != "" {
+		t.Errorf("(-README +printed):\n%s", diff)
+	}
+}
 
 // Every sample is accepted and processed, except those that are contradictory: they are quarantined.
 func TestTriggerEverySample(t *testing.T) {
@@ -55,14 +72,15 @@ func TestTriggerShowsChanges(t *testing.T) {
 			t.Errorf("a new customer: no %q in\n%s", text, printed)
 		}
 	}
-	if printed := succeed(t, "trigger", sample); !strings.Contains(printed, "): no change\n") || strings.Contains(printed, "follow-up") {
+	printed = succeed(t, "trigger", sample, "--verbose")
+	if !strings.Contains(printed, "): no change\n{\n") || !strings.Contains(printed, `"revision": 2`) || strings.Contains(printed, "follow-up") {
 		t.Errorf("the same again:\n%s", printed)
 	}
-	before := json.RawMessage(`{"id":3,"status":"verified","aml_hold":false,"checks":[{"kind":"ais","status":"passed"}],"revision":1,"email":""}`)
-	after := json.RawMessage(`{"id":3,"status":"in_review","aml_hold":true,"checks":[{"kind":"ais","status":"failed"}],"revision":2,"email":"a@b"}`)
+	before := gjson.Parse(`{"id":3,"subject_id":"x","status":"verified","aml_hold":false,"checks":[{"kind":"ais","status":"passed"}],"revision":1,"email":""}`)
+	after := gjson.Parse(`{"id":3,"subject_id":"x","status":"in_review","aml_hold":true,"checks":[{"kind":"ais","status":"failed"}],"revision":2,"email":"a@b"}`)
 	var b strings.Builder
-	p := &player{w: &b}
-	p.printChanges("customer 3 (x)", true, &report{CustomerBefore: before, CustomerAfter: after, Changes: compare(before, after)})
+	p := &trigger{w: &b}
+	p.printCustomer(before, after)
 	want := "  customer 3 (x)\n    status: verified → in_review\n    aml_hold: false → true\n    checks: ais passed → ais failed\n    email: – → a@b\n"
 	if diff := cmp.Diff(want, b.String()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -73,20 +91,19 @@ func TestTriggerShowsChanges(t *testing.T) {
 func TestTriggerShowsCustomerOfCase(t *testing.T) {
 	server(t)
 	opens := map[string]string{} // samples that link a case to a person, by the case
-	eachSample(t, func(name string, _ handlers.Envelope, f models.Facts, _ error) bool {
-		if f.Case != nil && f.Case.Opened != nil && f.SubjectID != "" {
-			opens[providerOf(name)+f.Case.CaseID] = name
-		}
-		return true
-	})
-	first := ""
-	later := ""
-	eachSample(t, func(name string, _ handlers.Envelope, f models.Facts, _ error) bool {
-		if f.Case != nil && f.SubjectID == "" && opens[providerOf(name)+f.Case.CaseID] != "" {
-			first, later = opens[providerOf(name)+f.Case.CaseID], name
-		}
-		return later == ""
-	})
+	first, later := "", ""
+	for range 2 { // the later event may come first in the list
+		eachSample(t, func(name string, _ handlers.Envelope, f models.Facts, _ error) bool {
+			switch {
+			case f.Case == nil:
+			case f.Case.Opened != nil && f.SubjectID != "":
+				opens[providerOf(name)+f.Case.CaseID] = name
+			case f.SubjectID == "" && opens[providerOf(name)+f.Case.CaseID] != "":
+				first, later = opens[providerOf(name)+f.Case.CaseID], name
+			}
+			return true
+		})
+	}
 	if later == "" {
 		t.Skip("there are no such samples")
 	}
@@ -105,33 +122,20 @@ func TestTriggerJSON(t *testing.T) {
 		t.Fatalf("%d lines: %s", len(lines), lines)
 	}
 	for field, want := range map[string]any{
-		"sample": sample, "event_id": 2.0, "http_status": 200.0, "answer": "accepted", "deliveries": 2.0, "duplicates": 1.0, "status": "processed",
+		"sample": sample, "event.id": 2.0, "http_status": 200.0, "answers.accepted": 1.0, "answers.duplicate": 1.0, "event.status": "processed",
 		"error": "", "customer_before.revision": 1.0, "customer_after.revision": 2.0, "follow_ups": []any{},
 	} {
 		if diff := cmp.Diff(want, gjson.Get(lines[1], field).Value()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", field, diff)
 		}
 	}
-	first := gjson.Parse(lines[0])
-	if first.Get("customer_before").Raw != "null" || first.Get("changes.status").Raw != `{"before":null,"after":"verified"}` ||
-		first.Get("follow_ups.0.status").Str == "" {
+	if first := gjson.Parse(lines[0]); first.Get("customer_before").Raw != "null" || first.Get("follow_ups.0.status").Str == "" {
 		t.Errorf("a new customer: %s", lines[0])
 	}
 	r := run(t, "trigger", sample, "--json", "--secret", "whsec_Y2FuYXJ5")
 	refused := gjson.Parse(r.stdout)
 	if r.err == nil || r.usage() || refused.Get("error").Str == "" || refused.Get("http_status").Int()/100 != 4 {
 		t.Errorf("refused: %v, %s", r.err, r.stdout)
-	}
-}
-
-func TestTriggerVerbose(t *testing.T) {
-	a := server(t)
-	_, printed, found := strings.Cut(succeed(t, "trigger", verifying(t), "--verbose"), "\n{\n")
-	printed, _, _ = strings.Cut(printed, "\n}\n")
-	want, err := get[map[string]any](t.Context(), a, "/api/customers/1")
-	delete(want, "events")
-	if diff := cmp.Diff(want, gjson.Parse("{"+printed+"}").Value()); !found || err != nil || diff != "" {
-		t.Errorf("the customer, %v (-API +printed):\n%s", err, diff)
 	}
 }
 
@@ -180,10 +184,10 @@ func TestTriggerShuffle(t *testing.T) {
 	a := server(t)
 	sample := verifying(t)
 	order := func(args ...string) (seed string, numbers []string) {
-		for line := range strings.Lines(succeed(t, append([]string{"trigger", sample, "--count", "6"}, args...)...)) {
-			if _, rest, found := strings.Cut(line, "--seed "); found {
-				seed, _, _ = strings.Cut(rest, " ")
-			}
+		r := run(t, append([]string{"trigger", sample, "--count", "6"}, args...)...)
+		_, seed, _ = strings.Cut(r.stderr, "--seed ")
+		seed, _, _ = strings.Cut(seed, " ")
+		for line := range strings.Lines(r.stdout) {
 			if rest, found := strings.CutPrefix(line, sample+" #"); found {
 				numbers = append(numbers, rest[:1])
 			}
@@ -243,12 +247,9 @@ func TestTriggerUnreadable(t *testing.T) {
 
 func TestTriggerURL(t *testing.T) {
 	isolate(t)
-	t.Setenv("ADMIN_ADDR", "127.0.0.1:1")
 	f := newFake(t, says(200, "{}"))
 	sample := verifying(t)
-	for suffix, want := range map[string]string{
-		"": "/webhooks/", "/": "/webhooks/", "/webhooks": "/webhooks/", "/webhooks/x/y?z": "/webhooks/", "/kyc": "/kyc/webhooks/", "/kyc/webhooks/": "/kyc/webhooks/",
-	} {
+	for suffix, want := range map[string]string{"": "/webhooks/", "/webhooks/x/y?z": "/webhooks/", "/kyc/": "/kyc/webhooks/"} {
 		printed := succeed(t, "trigger", sample, "--url", f.url+suffix)
 		if _, r, _ := f.received(); !strings.HasPrefix(r.URL.Path, want+providerOf(sample)) {
 			t.Errorf("%s led to %s, want %s…", suffix, r.URL.Path, want)
@@ -257,25 +258,15 @@ func TestTriggerURL(t *testing.T) {
 			t.Errorf("got %q, want why there is no outcome", printed)
 		}
 	}
-	for _, bad := range []string{"localhost:8080", "ftp://localhost", "http://", "://", "http://a b"} {
+	for _, bad := range []string{"localhost:8080", "ftp://localhost", "http://", "http://a b"} {
 		fails(t, run(t, "trigger", sample, "--url", bad), true, "want http://host or https://host")
-	}
-}
-
-// What another server was sent is not looked for in the first one's database until time is up.
-func TestTriggerOtherServer(t *testing.T) {
-	a := server(t)
-	f := newFake(t, says(200, "{}"))
-	printed := succeed(t, "trigger", verifying(t), "--url", f.url)
-	if want := "  the outcome is not known: " + a.base + " is the admin API of another server (see ADMIN_ADDR)\n"; !strings.HasSuffix(printed, want) {
-		t.Errorf("got %q, want %q", printed, want)
 	}
 }
 
 // A redirect is not followed: it would take the signature, or the token in the path, to another host.
 func TestTriggerDoesNotFollowRedirects(t *testing.T) {
 	isolate(t)
-	for _, status := range []int{301, 302, 303, 307, 308} {
+	for _, status := range []int{302, 307} {
 		other := newFake(t, says(200, `{"status":"accepted"}`))
 		f := newFake(t, func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, other.url+r.URL.Path+"?secret=canary", status)
@@ -302,7 +293,7 @@ func TestTriggerRefused(t *testing.T) {
 	if r.stdout != "" || strings.Contains(r.err.Error(), "whsec_") {
 		t.Errorf("printed %q, %v", r.stdout, r.err)
 	}
-	for status, want := range map[int]string{502: "answers 502 Bad Gateway", 503: "its database does not answer in time"} {
+	for status, want := range map[int]string{502: "answers 502 Bad Gateway", 503: "its database does not answer in time", 404: "after the server started, restart it"} {
 		f := newFake(t, says(status, "<html>\n<h1>nginx</h1>\n</html>"))
 		r := run(t, "trigger", sample, "--url", f.url)
 		if fails(t, r, false, want); strings.Contains(r.err.Error(), "nginx") {
@@ -332,25 +323,6 @@ func TestTriggerWithoutServer(t *testing.T) {
 	}
 }
 
-// A token in the path is sent as it is, whatever characters it has.
-func TestTriggerEscapesToken(t *testing.T) {
-	isolate(t)
-	t.Setenv("ADMIN_ADDR", "127.0.0.1:1")
-	f := newFake(t, says(200, "{}"))
-	for _, name := range onePerProvider(t) {
-		if provider := providerOf(name); handlers.TokenInPath(provider) {
-			const token = "to ken?%41/+="
-			succeed(t, "trigger", name, "--url", f.url, "--secret", token)
-			_, r, _ := f.received()
-			if got, err := url.PathUnescape(strings.TrimPrefix(r.URL.EscapedPath(), "/webhooks/"+provider+"/")); err != nil || got != token {
-				t.Errorf("sent the token %q, %v, want %q", got, err, token)
-			}
-			return
-		}
-	}
-	t.Skip("no provider has its secret in the path")
-}
-
 // --bad-signature and --stale succeed if the server refuses, say why, and leave no trace.
 func TestTriggerIsRefused(t *testing.T) {
 	a := server(t)
@@ -374,21 +346,22 @@ func TestTriggerIsRefused(t *testing.T) {
 	}
 }
 
-// A server that accepts what it must not is found out, and the reason for a refusal is not guessed.
+// A server that accepts what it must not is found out. Of another server nothing is guessed.
 func TestTriggerIsNotRefused(t *testing.T) {
 	a := server(t)
 	sample := verifying(t)
 	f := newFake(t, says(200, `{"status":"accepted"}`))
 	fails(t, run(t, "trigger", sample, "--bad-signature", "--url", f.url), false, "it must not accept this delivery")
-	f = newFake(t, says(429, `{"error":"too_many"}`))
-	fails(t, run(t, "trigger", sample, "--bad-signature", "--url", f.url), false, "answers 429 Too Many Requests", "want 40")
+	want := " is not known: " + a.base + " is the admin API of another server (see ADMIN_ADDR)\n"
+	if printed := succeed(t, "trigger", sample, "--url", f.url); !strings.HasSuffix(printed, "  the outcome"+want) {
+		t.Errorf("got %q, want %q", printed, want)
+	}
 	status := 401
 	if handlers.TokenInPath(providerOf(sample)) {
 		status = 404
 	}
 	f = newFake(t, says(status, `{"error":"unverified"}`))
-	printed := succeed(t, "trigger", sample, "--bad-signature", "--url", f.url)
-	if want := "  the reason is not known: " + a.base + " is the admin API of another server"; !strings.Contains(printed, want) {
+	if printed := succeed(t, "trigger", sample, "--bad-signature", "--url", f.url); !strings.HasSuffix(printed, "  the reason"+want) {
 		t.Errorf("got %q, want %q", printed, want)
 	}
 }
@@ -398,7 +371,6 @@ func TestTriggerUsage(t *testing.T) {
 	sample := verifying(t)
 	for want, args := range map[string][]string{
 		"[file scenario] were all set":                                 {"--file", "a", "--scenario", "b"},
-		"[scenario set] were all set":                                  {"--set", "a=b", "--scenario", "b"},
 		"[bad-signature stale] were all set":                           {sample, "--stale", "--bad-signature"},
 		"[bad-signature secret] were all set":                          {sample, "--secret", "s", "--bad-signature"},
 		"[json verbose] were all set":                                  {sample, "--json", "--verbose"},
@@ -407,8 +379,8 @@ func TestTriggerUsage(t *testing.T) {
 		"the flags need a sample or a scenario":                        {"--json"},
 		"--count is 0: want 1 or more":                                 {sample, "--count", "0"},
 		"--dup is -1: want 1 or more":                                  {sample, "--dup", "-1"},
-		"--delay is -1s: want 0s or more":                              {sample, "--delay", "-1s"},
 		`there is no sample "` + sample + `s"; did you mean ` + sample: {sample + "s"},
+		`there is no sample "nobody/nothing" (trigger without`:         {"nobody/nothing"},
 		`there is no provider "nobody": want`:                          {"nobody", "--file", os.DevNull},
 		`there is no scenario "x"`:                                     {"--scenario", "x"},
 		"invalid argument":                                             {sample, "--count", "many"},

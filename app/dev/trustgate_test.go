@@ -11,7 +11,7 @@ func TestTrustGateRotate(t *testing.T) {
 	holds(t, succeed(t, "subscriptions", "rotate", "trustgate"), "created  trustgate webhook_1", "go run . subscriptions rotate trustgate --finish")
 	serve(t, "sqlite:db")
 	succeed(t, "trigger", "trustgate/applicant.created", "--secret", "whsec_theirs_0123456789_1")
-	holds(t, succeed(t, "subscriptions", "rotate", "trustgate", "--finish"), "removed the secret", "Now delete the old webhook: see the webhooks in its dashboard.")
+	holds(t, succeed(t, "subscriptions", "rotate", "trustgate", "--finish"), "removed the secret", "Now delete the old webhook: use its dashboard.")
 	if got := content(t, ".env"); got != "TRUSTGATE_WEBHOOK_SECRET=whsec_theirs_0123456789_1\n" {
 		t.Errorf(".env: %s", got)
 	}
@@ -19,5 +19,5 @@ func TestTrustGateRotate(t *testing.T) {
 	if r.err != nil {
 		t.Error(r.err)
 	}
-	holds(t, r.stderr, "trustgate does not document how to list webhooks by its API")
+	holds(t, r.stderr, `the API of trustgate does not document "list": use its dashboard`)
 }

@@ -46,7 +46,7 @@ func TestTrustistCreate(t *testing.T) {
 func TestTrustistNothingCreated(t *testing.T) {
 	trustistAPI(t)
 	t.Setenv("TRUSTIST_API_PATH", "/v1/webhooks")
-	fails(t, run(t, "subscriptions", "create", "trustist"), false, "answers 404", "TRUSTIST_API_PATH")
+	fails(t, run(t, "subscriptions", "create", "trustist"), false, "the answer is 404", "TRUSTIST_API_PATH")
 	if got := content(t, ".env"); got != "TRUSTIST_WEBHOOK_SECRET=\n" {
 		t.Errorf(".env: %q", got)
 	}
@@ -66,7 +66,7 @@ func TestTrustistRotate(t *testing.T) {
 	if d.webhooks[1]["url"] != "https://app.example/webhooks/trustist/"+fresh {
 		t.Fatalf("%s, %v", content(t, ".env"), d.webhooks)
 	}
-	fails(t, run(t, "subscriptions", "rotate", "trustist", "webhook_2", "--finish"), false, "does not use the old secret")
+	fails(t, run(t, "subscriptions", "rotate", "trustist", "webhook_2", "--finish"), false, "find the active webhook with the old secret: there is no webhook")
 	succeed(t, "trigger", "trustist/onboard.session.failed", "--secret", fresh)
 	out := succeed(t, "subscriptions", "rotate", "trustist", "webhook_1", "--finish")
 	holds(t, out, "deleted trustist webhook_1", "removed the secret "+handlers.Fingerprint(old))
@@ -102,6 +102,6 @@ func TestTrustistWatched(t *testing.T) {
 	if diff := cmp.Diff(want, stats.Subscriptions[0]); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	found, _ := diagnosed(t)
-	expect(t, found, "subscriptions", "warning: trustist webhook_1: it is disabled after 5 failures in a row")
+	found := diagnosed(t, healthy)
+	expect(t, found, "ADMIN_ADDR", "warning: subscription trustist webhook_1: it is disabled after 5 failures in a row")
 }

@@ -1,18 +1,16 @@
 package dev
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
-	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
-	"github.com/mattn/go-isatty"
+	"github.com/caarlos0/env/v11"
 	"github.com/spf13/cobra"
 
 	"example.com/identity-webhooks/app"
@@ -20,15 +18,11 @@ import (
 	"example.com/identity-webhooks/handlers"
 )
 
-// maxRequest is the largest request that is read, in bytes. It is far above the server's limit, so that verify can tell that a body
-// is too large for the server.
-const maxRequest = 16 << 20
-
 // verify is the verify command's flags.
 type verify struct {
-	provider, secretEnv, request, body, at string
-	headers                                []string
-	json                                   bool
+	provider, request, body, at string
+	headers, secretEnv          []string
+	json                        bool
 }
 
 func newVerify(Env) *cobra.Command {
@@ -36,12 +30,14 @@ func newVerify(Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Say whether a delivery is valid, or why it is not",
-		Long: `Verifies a delivery as the server does. If it is not valid, it says why: a
-header is missing, the body was changed on the way, the secret is another one,
-a clock is wrong. It sends nothing, and prints no secret, signature or body.
+		Long: `Verifies a delivery as the server does. If it is not valid, verify says why: for
+example, a header is missing, the body was changed on the way, the secret is the
+wrong one, or a clock is wrong. It sends nothing, and prints no secret,
+signature or body.
 
 The delivery is a raw HTTP request in a file or on the standard input. Its path
-says which provider it is for. Or give its parts with --header and --body.
+says which provider it is for. You can also give its parts with --header and
+--body.
 
 The secrets are those of the configuration, unless --secret-env names others.
 
@@ -57,11 +53,11 @@ configuration is wrong.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&v.provider, "provider", "", "the provider (default: by the path of the request)")
-	f.StringVar(&v.secretEnv, "secret-env", "", "take the secrets from the variables with these names")
+	f.StringSliceVar(&v.secretEnv, "secret-env", nil, "take the secrets from the variables with these names")
 	f.StringVar(&v.request, "request", "-", "read the raw request from this file")
 	f.StringArrayVar(&v.headers, "header", nil, "a header, as 'Name: value'; may be repeated")
 	f.StringVar(&v.body, "body", "", "read the body from this file, byte for byte")
-	f.StringVar(&v.at, "at", "", "when it was received (default: now)")
+	f.StringVar(&v.at, "at", "", "when the delivery was received (default: now)")
 	f.BoolVar(&v.json, "json", false, "print one JSON object")
 	cmd.MarkFlagsRequiredTogether("header", "body")
 	cmd.MarkFlagsMutuallyExclusive("request", "body")
@@ -70,118 +66,93 @@ configuration is wrong.`,
 }
 
 func (v *verify) run(cmd *cobra.Command, _ []string) error {
-	at := time.Now()
-	if v.at != "" {
-		var err error
-		if at, err = time.Parse(time.RFC3339, v.at); err != nil {
-			return UsageError{fmt.Errorf("--at is %q: want a time such as 2026-02-04T15:00:00Z", v.at)}
-		}
-	}
 	r, err := v.read(cmd)
 	if err != nil {
 		return usage(err)
 	}
-	provider, token := diagnosis.Route(r.Path)
-	switch provider = cmp.Or(v.provider, provider); {
-	case provider == "":
-		return UsageError{errors.New("the request does not say which provider it is for: use --provider")}
-	case !slices.Contains(handlers.ProviderNames(), provider):
-		return UsageError{fmt.Errorf("unknown provider %q: want %s", provider, strings.Join(handlers.ProviderNames(), ", "))}
-	case handlers.TokenInPath(provider) && r.Path == "":
-		return UsageError{fmt.Errorf("the secret of %s is in the path: give the raw request with its request line", provider)}
-	}
-	c, err := v.secrets(provider)
+	c, err := v.secrets(r.Provider)
 	if err != nil {
 		return usage(err)
 	}
-	c.Provider, c.Missing, c.Extra = provider, r.Missing, r.Extra
-	c.Delivery = handlers.Delivery{Header: r.Header, Token: token, Body: r.Body, ReceivedAt: at}
+	c.Request = r
 	found, err := diagnosis.Diagnose(c)
 	if err != nil {
-		return UsageError{fmt.Errorf("%w: set %s, or use --secret-env", err, app.SecretName(provider))}
+		return usagef("%w: set %s, or use --secret-env", err, app.SecretName(r.Provider))
 	}
-	if err := printFinding(cmd.OutOrStdout(), found, v.json); err != nil {
+	if err := printFinding(cmd.OutOrStdout(), found, v.json); err != nil || found.Valid {
 		return err
 	}
-	if !found.Valid {
-		return fmt.Errorf("the delivery is not valid: %s", found.Cause)
-	}
-	return nil
+	return fmt.Errorf("the delivery is not valid: %s", found.Cause)
 }
 
-// read returns the delivery.
-func (v *verify) read(cmd *cobra.Command) (diagnosis.Request, error) {
-	if v.body == "" {
-		raw, err := readInput(cmd, "request", v.request)
-		if err != nil {
-			return diagnosis.Request{}, err
-		}
-		return diagnosis.ParseRequest(raw)
-	}
-	for _, h := range v.headers {
-		if !strings.Contains(h, ":") || strings.ContainsAny(h, "\r\n") {
-			return diagnosis.Request{}, errors.New("--header wants 'Name: value', each header in a flag of its own")
+// read returns the delivery, with a known provider.
+func (v *verify) read(cmd *cobra.Command) (r diagnosis.Request, err error) {
+	received := time.Now()
+	if v.at != "" {
+		if received, err = time.Parse(time.RFC3339, v.at); err != nil {
+			return r, fmt.Errorf("--at is %q: want a time such as 2026-02-04T15:00:00Z", v.at)
 		}
 	}
-	body, err := readInput(cmd, "body", v.body)
+	name, head := v.request, ""
+	if v.body != "" {
+		name, head = v.body, strings.Join(v.headers, "\n")+"\n\n"
+	}
+	raw, err := readInput(cmd, name)
 	if err != nil {
-		return diagnosis.Request{}, err
+		return r, err
 	}
-	return diagnosis.ParseRequest(slices.Concat([]byte(strings.Join(append(v.headers, "", ""), "\n")), body))
+	if r, err = diagnosis.ParseRequest(append([]byte(head), raw...)); err != nil {
+		return r, err
+	}
+	r.Delivery.ReceivedAt = received
+	r.Provider = cmp.Or(v.provider, r.Provider)
+	switch {
+	case r.Provider == "":
+		return r, errors.New("the request does not say which provider it is for: use --provider")
+	case handlers.TokenInPath(r.Provider) && r.Path == "":
+		return r, fmt.Errorf("the secret of %s is in the path: give the raw request with its request line", r.Provider)
+	}
+	return r, checkProvider(r.Provider)
 }
 
 // readInput reads a file, or the standard input for "-".
-func readInput(cmd *cobra.Command, flag, name string) ([]byte, error) {
-	in := cmd.InOrStdin()
+func readInput(cmd *cobra.Command, name string) ([]byte, error) {
 	if name != "-" {
-		f, err := os.Open(name)
-		if err != nil {
-			return nil, fmt.Errorf("--%s: %w", flag, err)
-		}
-		defer f.Close() //nolint:errcheck // it is only read
-		in = f
-	} else if f, isFile := in.(*os.File); isFile && isatty.IsTerminal(f.Fd()) {
+		return os.ReadFile(name)
+	}
+	if isTerminal(cmd.InOrStdin()) {
 		fmt.Fprintln(cmd.ErrOrStderr(), "Paste the delivery, then press Ctrl+D at the start of a line.")
 	}
-	var b bytes.Buffer
-	if _, err := b.ReadFrom(io.LimitReader(in, maxRequest+1)); err != nil {
-		return nil, fmt.Errorf("--%s: %w", flag, err)
-	}
-	if b.Len() > maxRequest {
-		return nil, fmt.Errorf("--%s: larger than %d MiB", flag, maxRequest>>20)
-	}
-	return b.Bytes(), nil
+	return io.ReadAll(cmd.InOrStdin())
 }
 
-// secrets returns a case with the secrets to verify with. If --secret-env gives others, those of the configuration are tried as well.
-func (v *verify) secrets(provider string) (diagnosis.Case, error) {
-	if v.secretEnv == "" {
-		c, err := app.LoadConfig()
-		return diagnosis.Case{Secrets: c.Secrets, Options: c.Options}, err
+// secrets returns a case with the secrets to verify with. If --secret-env names some, the configured ones of the provider are
+// only tried.
+func (v *verify) secrets(provider string) (c diagnosis.Case, err error) {
+	if len(v.secretEnv) == 0 {
+		config, err := app.LoadConfig()
+		return diagnosis.Case{Secrets: config.Secrets, Options: config.Options}, err
 	}
 	environ, err := app.Environ()
 	if err != nil {
-		return diagnosis.Case{}, err
-	}
-	var given []handlers.Secret
-	for name := range strings.SplitSeq(v.secretEnv, ",") {
-		i := slices.IndexFunc(environ, func(pair string) bool { return strings.HasPrefix(pair, strings.TrimSpace(name)+"=") })
-		if i < 0 {
-			return diagnosis.Case{}, errors.New("--secret-env names a variable that is not set; it wants names, not secrets")
-		}
-		_, value, _ := strings.Cut(environ[i], "=")
-		for _, secret := range splitSecrets(value) {
-			given = append(given, handlers.Secret{Value: secret})
-		}
+		return c, err
 	}
 	// Nothing else of the configuration is needed, so problems in it, such as no secret in production, do not matter.
-	c, _ := app.ReadConfig(environ)
-	d := diagnosis.Case{Secrets: map[string][]handlers.Secret{}, Options: c.Options, Spare: c.Secrets[provider]}
-	for name, secrets := range c.Secrets {
-		d.Secrets[name] = secrets
+	config, _ := app.ReadConfig(environ)
+	c = diagnosis.Case{Secrets: map[string][]handlers.Secret{}, Options: config.Options, Spare: config.Secrets[provider]}
+	maps.Copy(c.Secrets, config.Secrets)
+	c.Secrets[provider] = nil
+	variables := env.ToMap(environ)
+	for _, name := range v.secretEnv {
+		value, set := variables[strings.TrimSpace(name)]
+		if !set {
+			return c, errors.New("--secret-env names a variable that is not set; it wants names, not secrets")
+		}
+		for _, secret := range splitSecrets(value) {
+			c.Secrets[provider] = append(c.Secrets[provider], handlers.Secret{Value: secret})
+		}
 	}
-	d.Secrets[provider] = given
-	return d, nil
+	return c, nil
 }
 
 func printFinding(w io.Writer, f diagnosis.Finding, asJSON bool) error {
@@ -192,7 +163,9 @@ func printFinding(w io.Writer, f diagnosis.Finding, asJSON bool) error {
 	if f.Valid {
 		fmt.Fprintf(w, "%s: %s %s\n", p.paint(green, "valid"), f.Provider, clean(f.Event.Type))
 		pairs := [][2]string{
-			{"  external_id", f.Event.ExternalID}, {"  occurred_at", f.Event.OccurredAt.Format(time.RFC3339Nano)}, {"  generation", f.Event.Generation},
+			{"  external_id", f.Event.ExternalID},
+			{"  occurred_at", f.Event.OccurredAt.Format(time.RFC3339Nano)},
+			{"  generation", f.Event.Generation},
 		}
 		for _, warning := range f.Warnings {
 			pairs = append(pairs, [2]string{"  warning", warning})
@@ -204,23 +177,7 @@ func printFinding(w io.Writer, f diagnosis.Finding, asJSON bool) error {
 	for _, also := range f.Also {
 		causes += ", " + string(also)
 	}
-	fmt.Fprintf(w, "%s: %s, %s\n%s\n%s\n", p.paint(red, "not valid"), f.Provider, p.paint(bold, causes), wrap("  ", f.Explanation), wrap("  → ", f.Hint))
+	fmt.Fprintf(w, "%s: %s, %s\n", p.paint(red, "not valid"), f.Provider, p.paint(bold, causes))
+	fmt.Fprintln(w, wrap("  ", f.Explanation)+"\n"+wrap("  → ", f.Hint))
 	return nil
-}
-
-// wrap breaks a text into lines of at most defaultWidth characters. The first begins with start, the others are indented as much.
-func wrap(start, text string) string {
-	indent := strings.Repeat(" ", utf8.RuneCountInString(start))
-	lines, line := []string{}, start
-	for i, word := range strings.Fields(text) {
-		switch {
-		case i == 0:
-			line += word
-		case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > defaultWidth:
-			lines, line = append(lines, line), indent+word
-		default:
-			line += " " + word
-		}
-	}
-	return strings.Join(append(lines, line), "\n")
 }

@@ -1,11 +1,16 @@
 package subscriptions
 
 import (
+	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
+
+	"example.com/identity-webhooks/handlers"
 )
 
 // Config says where the providers' APIs are and who we are there.
@@ -26,9 +31,6 @@ var contents = map[string]func(Config) Provider{
 	"trustgate":   func(c Config) Provider { return newTrustGate(c.TrustGate) },
 	"trustist":    func(c Config) Provider { return newTrustist(c.Trustist) },
 }
-
-// credential is a variable and its value.
-type credential struct{ variable, value string }
 
 // Names lists the providers of this package, sorted.
 func Names() []string { return slices.Sorted(maps.Keys(contents)) }
@@ -52,23 +54,6 @@ func (c Config) Configured() (list []Provider) {
 	return list
 }
 
-// CheckCredentials names the credentials that are missing.
-func (p Provider) CheckCredentials() error {
-	if missing := p.missing(); len(missing) > 0 {
-		return fmt.Errorf("no credentials for the API of %s: set %s", p.Name, strings.Join(missing, " and "))
-	}
-	return nil
-}
-
-func (p Provider) missing() (variables []string) {
-	for _, c := range p.credentials {
-		if c.value == "" {
-			variables = append(variables, c.variable)
-		}
-	}
-	return variables
-}
-
 // Problems lists what is wrong with the values, each by its variable.
 func (c Config) Problems() (problems []error) {
 	if c.CheckInterval < 0 || c.CheckInterval > 0 && c.CheckInterval < time.Second {
@@ -76,8 +61,8 @@ func (c Config) Problems() (problems []error) {
 	}
 	for _, name := range Names() {
 		p := contents[name](c)
-		if err := checkAPI(p.api.base); err != nil {
-			problems = append(problems, fmt.Errorf("%s: %w", p.api.variable, err))
+		if !isSafe(p.api.base) {
+			problems = append(problems, fmt.Errorf("%s: want https://host, since credentials are sent there", p.api.variable))
 		}
 		problems = append(problems, p.problems...)
 		if missing := p.missing(); len(missing) > 0 && len(missing) < len(p.credentials) {
@@ -93,10 +78,50 @@ func (c Config) String() string { return "subscriptions.Config" }
 // GoString is String.
 func (c Config) GoString() string { return c.String() }
 
-// oneOf is a problem if a value is none of those that are allowed.
+// oneOf returns a problem unless the value is one of those that are allowed.
 func oneOf(variable, value string, allowed ...string) []error {
 	if slices.Contains(allowed, value) {
 		return nil
 	}
 	return []error{fmt.Errorf("%s is %q: want %s", variable, value, strings.Join(allowed, ", "))}
+}
+
+// TargetURL is where a provider is to call us. The public URL may include /webhooks and what follows; the result ends in the
+// provider's path and, if the provider is known by a path token, in the secret. The error says why no provider would accept it.
+func TargetURL(public, provider, secret string) (string, error) {
+	u, err := url.Parse(public)
+	switch {
+	case err != nil || u.Host == "":
+		return "", errors.New("not a URL: want https://host")
+	case u.Scheme != "https":
+		return "", errors.New("providers send to https only")
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return "", errors.New("it must have no user, query or fragment")
+	case !isPublic(u.Hostname()):
+		return "", fmt.Errorf("%s is not public, and providers do not send to localhost or private networks; use ngrok", u.Hostname())
+	}
+	base, _, _ := strings.Cut(u.Path, "/webhooks")
+	u.Path, u.RawPath = strings.TrimSuffix(base, "/")+"/webhooks/"+provider, ""
+	if handlers.TokenInPath(provider) {
+		return u.String() + "/" + url.PathEscape(secret), nil
+	}
+	return u.String(), nil
+}
+
+// isPublic reports whether a host can be on the internet: an address that is not private, or a name with a dot.
+func isPublic(host string) bool {
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return ip.IsGlobalUnicast() && !ip.IsPrivate()
+	}
+	return strings.Contains(strings.TrimSuffix(host, "."), ".")
+}
+
+// isSafe reports whether credentials may be sent to a URL: over https, or to this computer.
+func isSafe(raw string) bool {
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return false
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	return u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || err == nil && ip.IsLoopback())
 }

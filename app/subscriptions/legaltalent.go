@@ -23,31 +23,28 @@ func newLegalTalent(c LegalTalentConfig) Provider {
 		"LEGALTALENT_API_KEY must be a key (sk_…) or a token of the tenant itself, allowed to change its notification channels",
 		" (there are also stg.kyc.legaltalent.ai and dev.kyc.legaltalent.ai)", bearer(c.Key))
 	channels := func(v gjson.Result) bool { return v.Get("data.notification_config").IsObject() }
-	read := func(v gjson.Result) Subscription {
+	decode := func(v gjson.Result) Subscription {
 		u := v.Get("data.notification_config.webhook_url").String()
-		return Subscription{Provider: "legaltalent", ID: "me", URL: u, Active: new(u != "")}
+		return Subscription{Provider: "legaltalent", ID: "me", URL: u, Target: u, Active: new(u != "")}
 	}
 	set := func(ctx context.Context, w Wanted) (Subscription, error) {
 		if w.Secret == "" || len(w.Events) > 0 || w.Name != "" || w.Enabled != nil {
 			return Subscription{}, errors.New("legaltalent: a tenant has one webhook for all events: only its URL and secret can be set")
 		}
-		answer, err := a.call(ctx, "set notification channels", http.MethodPatch, "/kyc/tenants/me/notification-channels", struct {
+		answer, err := a.call(ctx, http.MethodPatch, "/kyc/tenants/me/notification-channels", struct {
 			URL    string `json:"webhook_url,omitempty"`
 			Secret string `json:"webhook_secret"`
 		}{w.URL, w.Secret}, channels)
-		return read(answer), err
+		return decode(answer), err
 	}
 	return Provider{
 		Name: "legaltalent", TakesSecret: true, Single: true, api: a,
+		Advice: "end the webhook in its dashboard, or update it to another URL; " +
+			"to test it, use go run . trigger or its staging environment",
 		credentials: []credential{{"LEGALTALENT_API_KEY", c.Key}},
-		advice: map[string]string{
-			"":       "see its dashboard",
-			OpDelete: "end it in its dashboard, or `update` it to another URL",
-			OpTest:   "use its staging environment, https://stg.kyc.legaltalent.ai, or send a sample with go run . trigger",
-		},
 		List: func(ctx context.Context) ([]Subscription, error) {
-			answer, err := a.call(ctx, "get tenant", http.MethodGet, "/kyc/tenants/me", nil, channels)
-			if s := read(answer); err == nil && s.URL != "" {
+			answer, err := a.call(ctx, http.MethodGet, "/kyc/tenants/me", nil, channels)
+			if s := decode(answer); err == nil && s.URL != "" {
 				return []Subscription{s}, nil
 			}
 			return nil, err

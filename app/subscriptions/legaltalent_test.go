@@ -14,11 +14,12 @@ func TestLegalTalent(t *testing.T) {
 	t.Parallel()
 	d := newDouble(t)
 	p := newLegalTalent(LegalTalentConfig{d.URL, apiKey})
+	const target = "https://a.example/webhooks/legaltalent"
 	const patch, get = "PATCH /kyc/tenants/me/notification-channels", "GET /kyc/tenants/me"
 	d.on(patch, answer{body: legalTalentSet})
 	d.on(get, answer{body: legalTalentSet}, answer{body: `{"data":{"notification_config":{"webhook_url":null}}}`}, answer{body: `{"data":{}}`})
 
-	want := Subscription{Provider: "legaltalent", ID: "me", URL: "https://a.example/webhooks/legaltalent", Active: new(true)}
+	want := Subscription{Provider: "legaltalent", ID: "me", URL: target, Target: target, Active: new(true)}
 	got, err := p.Create(t.Context(), Wanted{URL: want.URL, Secret: "ours"})
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("create: %v (-want +got):\n%s", err, diff)

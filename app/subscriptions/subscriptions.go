@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
 	"example.com/identity-webhooks/handlers"
@@ -15,53 +16,59 @@ import (
 type Subscription struct {
 	Provider            string   `json:"provider"`
 	ID                  string   `json:"id"`
-	URL                 string   `json:"url"` // may end in a secret token: print SafeURL
+	URL                 string   `json:"url"` // for people: with the fingerprint of the token in place of the token
+	Target              string   `json:"-"`   // the URL without the token
+	Token               string   `json:"-"`   // the secret at the end of the URL, for providers that do not sign
 	Name                string   `json:"name,omitempty"`
 	Events              []string `json:"events,omitempty"`
 	Active              *bool    `json:"active"`                         // nil if the provider does not say
 	ConsecutiveFailures *int     `json:"consecutive_failures,omitempty"` // nil if the provider does not say
 	Created             string   `json:"created,omitempty"`              // as the provider writes it
-	Secret              string   `json:"-"`                              // only in the answer to Create, and only if the provider chose it
+	Secret              string   `json:"-"`                              // only in the answer to Create, if the provider chose it
 }
 
 // Inactive reports whether the provider says that it sends nothing.
 func (s Subscription) Inactive() bool { return s.Active != nil && !*s.Active }
 
-// SafeURL is the URL with its path token, if it has one, replaced by the token's fingerprint.
-func (s Subscription) SafeURL() string {
-	target, token := s.split()
-	if token != "" {
-		return target + "<" + handlers.Fingerprint(token) + ">"
+// State says in a word or two whether it is active.
+func (s Subscription) State() string {
+	state := "active"
+	switch {
+	case s.Active == nil:
+		state = "unknown"
+	case !*s.Active:
+		state = "inactive"
 	}
-	return target
+	if n := s.ConsecutiveFailures; n != nil && *n > 0 {
+		state += fmt.Sprintf(", %d failed", *n)
+	}
+	return state
 }
 
-// Token is the secret at the end of the URL, for providers that are known by it.
-func (s Subscription) Token() string {
-	_, token := s.split()
-	return token
-}
-
-// Target is the URL without its token. Subscriptions with the same target replace each other.
-func (s Subscription) Target() string {
-	target, _ := s.split()
-	return target
-}
-
-func (s Subscription) split() (target, token string) {
+// setURL sets URL, Target and Token.
+func (s *Subscription) setURL(raw string) {
+	s.URL, s.Target = raw, raw
 	if !handlers.TokenInPath(s.Provider) {
-		return s.URL, ""
+		return
 	}
-	u, err := url.Parse(s.URL)
-	if err != nil {
-		return "(not a URL)", ""
+	path := raw
+	if end := strings.IndexAny(raw, "?#"); end >= 0 {
+		path = raw[:end]
 	}
-	path := u.EscapedPath()
-	end := strings.LastIndex(path, "/") + 1
-	if token, err = url.PathUnescape(path[end:]); err != nil {
-		return "(not a URL)", ""
+	slash := strings.LastIndex(path, "/") + 1
+	s.Target, s.Token = path[:slash], path[slash:]
+	if token, err := url.PathUnescape(s.Token); err == nil {
+		s.Token = token
 	}
-	return u.Scheme + "://" + u.Host + path[:end], token
+	s.URL = s.Target + "<" + handlers.Fingerprint(s.Token) + ">"
+}
+
+// Delivery is an event that a provider has sent, or tried to send. Members are empty if the provider's answer lacks them.
+type Delivery struct {
+	ID       string   `json:"id"`
+	EventID  string   `json:"event_id"`
+	Status   string   `json:"status"`
+	Attempts []string `json:"attempts,omitempty"` // the status of each attempt, if they have been asked for
 }
 
 // Wanted is a subscription to create, or the changes to one. In a change, empty fields stay as they are.
@@ -70,14 +77,15 @@ type Wanted struct {
 	Name    string
 	Events  []string
 	Enabled *bool
-	Secret  string // if the provider lets us choose it
+	Secret  string // if TakesSecret
 }
 
 // Provider is what a provider's API can do. A function is nil if the provider does not document the operation.
 type Provider struct {
 	Name        string
-	TakesSecret bool // we choose the secret; other providers choose it and show it once, in the answer to Create
-	Single      bool // there is one webhook, without an ID of its own: Create replaces it
+	TakesSecret bool   // we choose the secret; other providers choose it and show it once, in the answer to Create
+	Single      bool   // there is one webhook, without an ID of its own: Create replaces it
+	Advice      string // what to do instead of an operation that is not documented
 
 	List       func(ctx context.Context) ([]Subscription, error)
 	Create     func(ctx context.Context, w Wanted) (Subscription, error)
@@ -85,56 +93,53 @@ type Provider struct {
 	Delete     func(ctx context.Context, id string) error
 	Test       func(ctx context.Context, id string) error // has the provider send a test event
 	Deliveries func(ctx context.Context, id string) ([]Delivery, error)
-	Attempts   func(ctx context.Context, id, delivery string) ([]Attempt, error)
+	Attempts   func(ctx context.Context, id, delivery string) ([]string, error) // the status of each
 
 	api         api
 	credentials []credential
-	problems    []error           // in the configuration
-	advice      map[string]string // what to do instead of an operation; under "" for all others
+	problems    []error // in the configuration
 }
 
-// The operations, as advice and errors name them.
-const (
-	OpList       = "list"
-	OpUpdate     = "update"
-	OpDelete     = "delete"
-	OpTest       = "test"
-	OpDeliveries = "deliveries"
-)
-
-// Undocumented is the error of an operation that the provider does not document. It says what to do instead.
-func (p Provider) Undocumented(operation string) error {
-	verb := operation
-	if operation == OpDeliveries {
-		verb = "list the deliveries of"
+// Operations lists what can be done, in the words of the command line.
+func (p Provider) Operations() (list []string) {
+	for _, o := range []struct {
+		name       string
+		documented bool
+	}{
+		{"list", p.List != nil}, {"create", p.Create != nil}, {"update", p.Update != nil}, {"delete", p.Delete != nil},
+		{"test", p.Test != nil}, {"deliveries", p.Deliveries != nil}, {"rotate", p.Create != nil},
+	} {
+		if o.documented {
+			list = append(list, o.name)
+		}
 	}
-	return fmt.Errorf("%s does not document how to %s webhooks by its API: %s", p.Name, verb, p.Advice(operation))
+	return list
 }
 
-// Advice says what to do instead of an operation.
-func (p Provider) Advice(operation string) string {
-	if advice, special := p.advice[operation]; special {
-		return advice
+// CheckOperation returns an error for an operation that the provider does not document. It says what to do instead.
+func (p Provider) CheckOperation(name string) error {
+	if slices.Contains(p.Operations(), name) {
+		return nil
 	}
-	return p.advice[""]
+	return fmt.Errorf("the API of %s does not document %q: %s", p.Name, name, p.Advice)
 }
 
-// Restart is the command that makes an inactive webhook send again.
-func (p Provider) Restart(s Subscription) string {
-	switch {
-	case p.Update != nil && !p.Single:
-		return fmt.Sprintf("go run . subscriptions update %s %s --enabled", p.Name, s.ID)
-	case p.Delete != nil:
-		return fmt.Sprintf("go run . subscriptions delete %s %s && %s", p.Name, s.ID, createCommand(p.Name, s.URL))
+// CheckCredentials names the credentials that are missing.
+func (p Provider) CheckCredentials() error {
+	if missing := p.missing(); len(missing) > 0 {
+		return fmt.Errorf("no credentials for the API of %s: set %s", p.Name, strings.Join(missing, " and "))
 	}
-	return createCommand(p.Name, s.URL)
+	return nil
 }
 
-// createCommand registers the host of a URL with a provider.
-func createCommand(provider, raw string) string {
-	command := "go run . subscriptions create " + provider
-	if base, _, _ := strings.Cut(raw, "/webhooks"); base != "" {
-		command += " --url " + base
+// credential is a variable and its value.
+type credential struct{ variable, value string }
+
+func (p Provider) missing() (variables []string) {
+	for _, c := range p.credentials {
+		if c.value == "" {
+			variables = append(variables, c.variable)
+		}
 	}
-	return command
+	return variables
 }

@@ -41,45 +41,37 @@ func newTRST(c TRSTConfig) Provider {
 	p := Provider{
 		Name: "trst", api: a,
 		credentials: []credential{{"TRST_API_KEY_ID", c.KeyID}, {"TRST_API_KEY", c.Key}, {"TRST_PROJECT_ID", c.Project}},
-		advice:      map[string]string{"": "see https://docs.trstinc.ca/restful-api"},
 	}
-	p.List = func(ctx context.Context) ([]Subscription, error) {
-		return list(ctx, a, "webhooks", "list webhooks", all, a.webhook)
-	}
+	p.List = func(ctx context.Context) ([]Subscription, error) { return list(ctx, a, all, a.webhook) }
 	p.Create = func(ctx context.Context, w Wanted) (Subscription, error) {
 		have, err := p.List(ctx)
 		if err != nil {
 			return Subscription{}, err
 		}
 		if len(have) >= maxTRST {
-			return Subscription{}, fmt.Errorf("trst create webhook: the project has %d webhooks, and TRST allows %d: delete one first", len(have), maxTRST)
+			return Subscription{}, fmt.Errorf("the project has %d webhooks, and TRST allows %d: delete one first", len(have), maxTRST)
 		}
-		request := trstRequest{w.URL, w.Events, w.Enabled}
-		if len(request.EventTypes) == 0 {
-			request.EventTypes = trstEvents
+		if len(w.Events) == 0 {
+			w.Events = trstEvents
 		}
-		if request.Enabled == nil {
-			request.Enabled = new(true)
+		if w.Enabled == nil {
+			w.Enabled = new(true)
 		}
-		return a.change(ctx, "create webhook", http.MethodPost, all, request)
+		return a.change(ctx, http.MethodPost, all, trstRequest{w.URL, w.Events, w.Enabled})
 	}
 	p.Update = func(ctx context.Context, id string, w Wanted) (Subscription, error) {
-		return a.change(ctx, "update webhook "+id, http.MethodPatch, one(id), trstRequest{w.URL, w.Events, w.Enabled})
+		return a.change(ctx, http.MethodPatch, one(id), trstRequest{w.URL, w.Events, w.Enabled})
 	}
-	p.Delete = func(ctx context.Context, id string) error {
-		return a.do(ctx, "delete webhook "+id, http.MethodDelete, one(id))
-	}
-	p.Test = func(ctx context.Context, id string) error {
-		return a.do(ctx, "test webhook "+id, http.MethodPost, one(id)+"/test")
-	}
+	p.Delete = func(ctx context.Context, id string) error { return a.do(ctx, http.MethodDelete, one(id)) }
+	p.Test = func(ctx context.Context, id string) error { return a.do(ctx, http.MethodPost, one(id)+"/test") }
 	p.Deliveries = func(ctx context.Context, id string) ([]Delivery, error) {
-		return list(ctx, a, "deliveries", "list deliveries of "+id, one(id)+"/deliveries", readDelivery)
-	}
-	p.Attempts = func(ctx context.Context, id, delivery string) ([]Attempt, error) {
-		path := one(id) + "/deliveries/" + url.PathEscape(delivery) + "/attempts"
-		return list(ctx, a, "attempts", "list attempts of "+delivery, path, func(v gjson.Result) Attempt {
-			return Attempt{v.Get("id").String(), v.Get("status").String()}
+		return list(ctx, a, one(id)+"/deliveries", func(v gjson.Result) Delivery {
+			return Delivery{ID: v.Get("id").String(), EventID: v.Get("event_id").String(), Status: v.Get("status").String()}
 		})
+	}
+	p.Attempts = func(ctx context.Context, id, delivery string) ([]string, error) {
+		path := one(id) + "/deliveries/" + url.PathEscape(delivery) + "/attempts"
+		return list(ctx, a, path, func(v gjson.Result) string { return v.Get("status").String() })
 	}
 	return p
 }

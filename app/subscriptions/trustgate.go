@@ -3,7 +3,6 @@ package subscriptions
 import (
 	"cmp"
 	"context"
-	"errors"
 	"net/http"
 )
 
@@ -22,25 +21,18 @@ func newTrustGate(c TrustGateConfig) Provider {
 	if c.Auth == "x-api-key" {
 		authorize = func(req *http.Request) { req.Header.Set("X-Api-Key", c.Key) }
 	}
-	a := newAPI("trustgate", c.URL, "TRUSTGATE_API_KEY is wrong or may not manage integrations, or the key belongs in the other header: see TRUSTGATE_API_AUTH",
-		"", authorize)
+	a := newAPI("trustgate", c.URL,
+		"TRUSTGATE_API_KEY is wrong or may not manage integrations, or TRUSTGATE_API_AUTH must name the other header", "", authorize)
 	return Provider{
 		Name: "trustgate", api: a,
+		Advice:      "use its dashboard",
 		credentials: []credential{{"TRUSTGATE_API_KEY", c.Key}},
 		problems:    oneOf("TRUSTGATE_API_AUTH", c.Auth, "bearer", "x-api-key"),
-		advice: map[string]string{
-			"":       "see the webhooks in its dashboard",
-			OpTest:   `its dashboard has a button "Test Webhook", and go run . trigger trustgate/test.ping sends the same`,
-			OpUpdate: "change it in its dashboard, or create another one and delete this one there",
-		},
 		Create: func(ctx context.Context, w Wanted) (Subscription, error) {
-			if len(w.Name) > 255 {
-				return Subscription{}, errors.New("trustgate create webhook: a name has at most 255 characters")
-			}
 			if len(w.Events) == 0 { // some events are sent that its list of names lacks
 				w.Events = []string{"*"}
 			}
-			return a.change(ctx, "create webhook", http.MethodPost, "/api/v1/integrations/webhooks", struct {
+			return a.change(ctx, http.MethodPost, "/api/v1/integrations/webhooks", struct {
 				Name   string   `json:"name"`
 				URL    string   `json:"url"`
 				Events []string `json:"events"`

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -27,42 +29,11 @@ type Watch struct {
 	interval  time.Duration
 	inbox     Inbox
 	log       *slog.Logger
-	now       func() time.Time
 
 	mu     sync.Mutex
 	states []handlers.SubscriptionState
 
-	logged map[subject]problem // the problems of the last round
-}
-
-// subject is what a finding is about: a webhook or, without an ID, the provider.
-type subject struct{ provider, id string }
-
-// problem is what is wrong, without the numbers that change from round to round; empty if nothing is.
-type problem string
-
-// The problems of a subscription.
-const (
-	unchecked problem = "it cannot be checked: %v"
-	absent    problem = "no webhook of ours is registered"
-	disabled  problem = "it is disabled after %d failures in a row: nothing is sent to us"
-	inactive  problem = "it is not active: nothing is sent to us"
-	stranger  problem = "its path token is none of ours: all it sends is refused"
-	failing   problem = "%d deliveries in a row failed: the log and GET /api/rejections say why"
-	unlisted  problem = "its deliveries cannot be read: %v"
-	missed    problem = "%d deliveries failed and never came"
-)
-
-// finding is a subscription and what is wrong with it.
-type finding struct {
-	problem problem
-	state   handlers.SubscriptionState
-}
-
-// is sets the problem, and the command that fixes it.
-func (f finding) is(p problem, fix string, args ...any) finding {
-	f.problem, f.state.Problem, f.state.Mend = p, fmt.Sprintf(string(p), args...), fix
-	return f
+	problems map[string]map[string]string // of the last round, by provider and ID; the ID of the provider itself is empty
 }
 
 // NewWatch watches the providers that have credentials. The secrets are the active ones, by provider. With a check interval of 0 it
@@ -70,7 +41,7 @@ func (f finding) is(p problem, fix string, args ...any) finding {
 func NewWatch(c Config, secrets map[string][]handlers.Secret, inbox Inbox, log *slog.Logger) *Watch {
 	return &Watch{
 		providers: c.Configured(), public: c.PublicURL, secrets: secrets, interval: c.CheckInterval, inbox: inbox, log: log,
-		now: time.Now, logged: map[subject]problem{},
+		problems: map[string]map[string]string{},
 	}
 }
 
@@ -102,133 +73,141 @@ func (w *Watch) States() []handlers.SubscriptionState {
 // Check is one round. A problem is logged when it appears or turns into another one, and when it is gone.
 func (w *Watch) Check(ctx context.Context) {
 	var states []handlers.SubscriptionState
-	logged := map[subject]problem{}
 	for _, p := range w.providers {
-		at, err := w.inbox.LastEvent(ctx, p.Name)
+		last, err := w.inbox.LastEvent(ctx, p.Name)
 		if err != nil && ctx.Err() == nil {
 			w.log.Warn("last event not read", "provider", p.Name, "err", err)
 		}
-		found := w.findings(ctx, p)
+		found, err := w.inspect(ctx, p)
 		if ctx.Err() != nil { // errors of a shutdown are not findings
 			return
 		}
-		for _, f := range found {
-			f.state.Provider, f.state.LastEventAt, f.state.CheckedAt = p.Name, at, models.At(w.now())
-			states = append(states, f.state)
-			s := subject{p.Name, f.state.ID}
-			if logged[s] = f.problem; f.problem != "" && f.problem != w.logged[s] {
-				w.log.Warn("subscription has a problem", "provider", p.Name, "id", f.state.ID, "problem", f.state.Problem, "fix", f.state.Mend)
-			}
-		}
-		if found[0].problem == unchecked { // what was wrong may still be
-			for s, before := range w.logged {
-				if _, known := logged[s]; !known && s.provider == p.Name {
-					logged[s] = before
-				}
-			}
+		w.report(p.Name, found, err == nil)
+		for _, s := range found {
+			s.Provider, s.LastEventAt, s.CheckedAt = p.Name, last, models.At(time.Now())
+			states = append(states, s)
 		}
 	}
-	for s, before := range w.logged {
-		if logged[s] == "" && before != "" {
-			w.log.Info("subscription is well again", "provider", s.provider, "id", s.id)
-		}
-	}
-	w.logged = logged
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.states = states
 }
 
-// findings are those of one provider, at least one.
-func (w *Watch) findings(ctx context.Context, p Provider) []finding {
+// report logs what has changed since the last round. If the provider did not answer, no problem is gone.
+func (w *Watch) report(provider string, found []handlers.SubscriptionState, answered bool) {
+	before, now := w.problems[provider], map[string]string{}
+	for _, s := range found {
+		now[s.ID] = s.Problem
+		if s.Problem != "" && s.Problem != before[s.ID] {
+			w.log.Warn("subscription has a problem", "provider", provider, "id", s.ID, "problem", s.Problem, "fix", s.Mend)
+		}
+	}
+	for id, problem := range before {
+		if answered && problem != "" && now[id] == "" {
+			w.log.Info("subscription works again", "provider", provider, "id", id)
+		}
+	}
+	w.problems[provider] = now
+}
+
+// inspect returns the states of a provider's webhooks, or one without an ID if there are none or the provider cannot list them.
+func (w *Watch) inspect(ctx context.Context, p Provider) (states []handlers.SubscriptionState, err error) {
 	if p.List == nil {
-		return []finding{{}}
+		return []handlers.SubscriptionState{{}}, nil
 	}
 	all, err := p.List(ctx)
 	if err != nil {
-		return []finding{finding{}.is(unchecked, "", err)}
+		return []handlers.SubscriptionState{{Problem: "it cannot be checked: " + err.Error()}}, err
 	}
 	if target, err := TargetURL(w.public, p.Name, ""); err == nil {
-		all = slices.DeleteFunc(all, func(s Subscription) bool { return s.Target() != target })
+		all = slices.DeleteFunc(all, func(s Subscription) bool { return s.Target != target })
 	}
-	all = current(all)
-	if len(all) == 0 {
-		return []finding{finding{}.is(absent, createCommand(p.Name, w.public))}
+	for _, s := range current(all) {
+		states = append(states, w.judge(ctx, p, s))
 	}
-	var found []finding
-	for _, s := range all {
-		found = append(found, w.judge(ctx, p, s))
+	if len(states) == 0 {
+		return []handlers.SubscriptionState{{Problem: "no webhook of ours is registered", Mend: p.fix("", w.public)}}, nil
 	}
-	return found
+	return states, nil
 }
 
-// judge says what is wrong with a webhook, the worst first.
-func (w *Watch) judge(ctx context.Context, p Provider, s Subscription) finding {
-	f := finding{"", handlers.SubscriptionState{ID: s.ID, URL: s.Target(), Active: s.Active, ConsecutiveFailures: s.ConsecutiveFailures}}
+// judge says what is wrong with a webhook, the worst first. The problem has no number that changes from round to round.
+func (w *Watch) judge(ctx context.Context, p Provider, s Subscription) handlers.SubscriptionState {
+	state := handlers.SubscriptionState{ID: s.ID, URL: s.Target, Active: s.Active, ConsecutiveFailures: s.ConsecutiveFailures}
 	failures := 0
 	if s.ConsecutiveFailures != nil {
 		failures = *s.ConsecutiveFailures
 	}
-	token := s.Token()
-	isOurs := func(secret handlers.Secret) bool { return secret.Value == token }
+	isToken := func(secret handlers.Secret) bool { return secret.Value == s.Token }
 	switch {
 	case s.Inactive() && failures > 0:
-		return f.is(disabled, p.Restart(s), failures)
+		state.Problem = fmt.Sprintf("it is disabled after %d failures in a row: nothing is sent to us", failures)
+		state.Mend = p.fix(s.ID, s.Target)
 	case s.Inactive():
-		return f.is(inactive, p.Restart(s))
-	case token != "" && !slices.ContainsFunc(w.secrets[p.Name], isOurs):
-		return f.is(stranger, p.Restart(s))
+		state.Problem, state.Mend = "it is not active: nothing is sent to us", p.fix(s.ID, s.Target)
+	case s.Token != "" && !slices.ContainsFunc(w.secrets[p.Name], isToken):
+		state.Problem, state.Mend = "its path token is none of ours: all it sends is refused", p.fix(s.ID, s.Target)
 	case failures > 0:
-		return f.is(failing, "", failures)
-	case p.Deliveries == nil:
-		return f
+		state.Problem = "its last deliveries failed: the log and GET /api/rejections say why"
+	case p.Deliveries != nil:
+		isMissed, err := w.hasMissed(ctx, p, s.ID)
+		if err != nil {
+			state.Problem = fmt.Sprintf("its deliveries cannot be read: %v", err)
+		} else if isMissed {
+			state.Problem = "deliveries failed, and their events never arrived"
+			state.Mend = "go run . subscriptions deliveries " + p.Name + " " + s.ID + " --missing"
+		}
 	}
-	switch n, err := w.countMissed(ctx, p, s.ID); {
-	case err != nil:
-		return f.is(unlisted, "", err)
-	case n > 0:
-		return f.is(missed, "go run . subscriptions deliveries "+p.Name+" "+s.ID+" --missing", n)
-	}
-	return f
+	return state
 }
 
 // maxFailed is how many failed deliveries are looked up in the inbox, in each round.
 const maxFailed = 100
 
-// countMissed counts the failed deliveries whose event is not in the inbox.
-func (w *Watch) countMissed(ctx context.Context, p Provider, id string) (n int, err error) {
+// failedStatus matches the status of a delivery that did not succeed: an HTTP status or a word. No list of the words is documented.
+var failedStatus = regexp.MustCompile(`(?i)fail|error|dead|exhaust|^[345]\d\d$`)
+
+// hasMissed reports whether a failed delivery is of an event that is not in the inbox.
+func (w *Watch) hasMissed(ctx context.Context, p Provider, id string) (bool, error) {
 	deliveries, err := p.Deliveries(ctx, id)
 	if err != nil {
-		return 0, err
+		return false, err
 	}
-	failed := slices.DeleteFunc(deliveries, func(d Delivery) bool { return !d.Failed() })
+	failed := slices.DeleteFunc(deliveries, func(d Delivery) bool { return !failedStatus.MatchString(d.Status) })
 	for _, d := range failed[:min(len(failed), maxFailed)] {
-		var have []models.Event
-		if d.EventID != "" {
-			have, err = w.inbox.Events(ctx, models.EventFilter{Provider: p.Name, ExternalID: d.EventID}, models.Page{Limit: 1})
+		if d.EventID == "" {
+			return true, nil
 		}
-		if err != nil {
-			return 0, err
-		}
-		if len(have) == 0 {
-			n++
+		have, err := w.inbox.Events(ctx, models.EventFilter{Provider: p.Name, ExternalID: d.EventID}, models.Page{Limit: 1})
+		if err != nil || len(have) == 0 {
+			return err == nil, err
 		}
 	}
-	return n, nil
+	return false, nil
 }
 
-// current leaves out inactive webhooks that another one with the same target has replaced: an active one, or a newer one. Trustist
-// lists deleted webhooks for ever.
-func current(all []Subscription) (list []Subscription) {
-	for i, s := range all {
-		replaced := false
-		for j, o := range all {
-			newer := o.Created > s.Created || o.Created == s.Created && j > i
-			replaced = replaced || i != j && s.Inactive() && o.Target() == s.Target() && (!o.Inactive() || newer)
-		}
-		if !replaced {
-			list = append(list, s)
-		}
+// current leaves out inactive webhooks with the same target as an active or a newer one: Trustist lists deleted webhooks for ever.
+func current(all []Subscription) []Subscription {
+	return slices.DeleteFunc(slices.Clone(all), func(s Subscription) bool {
+		return s.Inactive() && slices.ContainsFunc(all, func(other Subscription) bool {
+			return other.Target == s.Target && (!other.Inactive() || other.Created > s.Created)
+		})
+	})
+}
+
+// fix is the command that makes the provider send again to a webhook or, without an ID, for the first time.
+func (p Provider) fix(id, address string) string {
+	create := "go run . subscriptions create " + p.Name
+	if base, _, _ := strings.Cut(address, "/webhooks"); base != "" {
+		create += " --url " + base
 	}
-	return list
+	switch {
+	case id == "" || p.Single:
+		return create
+	case p.Update != nil:
+		return fmt.Sprintf("go run . subscriptions update %s %s --enabled", p.Name, id)
+	case p.Delete != nil:
+		return fmt.Sprintf("go run . subscriptions delete %s %s && %s", p.Name, id, create)
+	}
+	return create
 }

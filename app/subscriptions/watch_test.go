@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,10 +26,8 @@ type inbox struct {
 func (i inbox) LastEvent(context.Context, string) (models.Time, error) { return i.at, i.err }
 
 func (i inbox) Events(_ context.Context, f models.EventFilter, _ models.Page) ([]models.Event, error) {
-	for _, id := range i.have {
-		if id == f.ExternalID {
-			return []models.Event{{ExternalID: id}}, nil
-		}
+	if slices.Contains(i.have, f.ExternalID) {
+		return []models.Event{{ExternalID: f.ExternalID}}, nil
 	}
 	return nil, i.err
 }
@@ -72,10 +71,12 @@ func (w *watched) check(problem, fix string, warnings int, list ...Subscription)
 
 // acme is a webhook of the provider acme.
 func acme(active bool, failures int) Subscription {
-	return Subscription{Provider: "acme", ID: "w1", URL: "https://a.example/webhooks/acme", Active: &active, ConsecutiveFailures: &failures}
+	return Subscription{Provider: "acme", ID: "w1", Target: "https://a.example/webhooks/acme", Active: &active, ConsecutiveFailures: &failures}
 }
 
-// A provider that gives up after some failures in a row is noticed: the log says so once, and how to fix it.
+const createAcme = "go run . subscriptions create acme --url https://a.example"
+
+// A provider that gives up after some failures in a row is noticed: it is logged once, with the command that fixes it.
 func TestWatchNoticesDisabled(t *testing.T) {
 	t.Parallel()
 	at := models.At(time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC))
@@ -88,25 +89,23 @@ func TestWatchNoticesDisabled(t *testing.T) {
 	if diff := cmp.Diff(want, w.States()[0]); diff != "" {
 		t.Errorf("state (-want +got):\n%s", diff)
 	}
-	w.check("3 deliveries in a row failed: the log and GET /api/rejections say why", "", 1, acme(true, 3))
-	w.check("4 deliveries in a row failed: the log and GET /api/rejections say why", "", 1, acme(true, 4)) // no news
-	fix := "go run . subscriptions create acme --url https://a.example"
-	w.check("it is disabled after 5 failures in a row: nothing is sent to us", fix, 2, acme(false, 5))
-	w.check("it is disabled after 5 failures in a row: nothing is sent to us", fix, 2, acme(false, 5))
+	const failing = "its last deliveries failed: the log and GET /api/rejections say why"
+	const disabled = "it is disabled after 5 failures in a row: nothing is sent to us"
+	w.check(failing, "", 1, acme(true, 3))
+	w.check(failing, "", 1, acme(true, 4)) // no news
+	w.check(disabled, createAcme, 2, acme(false, 5))
 	w.err = errors.New("no answer")
 	w.check("it cannot be checked: no answer", "", 3)
-	w.err = nil
-	if strings.Contains(w.log.String(), "well again") {
-		t.Errorf("what cannot be checked is not well:\n%s", w.log)
+	if w.err = nil; strings.Contains(w.log.String(), "works again") {
+		t.Errorf("what cannot be checked may not work:\n%s", w.log)
 	}
 	w.check("", "", 3, acme(true, 0))
-	if !strings.Contains(w.log.String(), "subscription is well again") {
+	if !strings.Contains(w.log.String(), "subscription works again") {
 		t.Errorf("log:\n%s", w.log)
 	}
-	w.check("no webhook of ours is registered", fix, 4)
 	other := acme(true, 0)
-	other.URL = "https://other.example/webhooks/acme"
-	w.check("no webhook of ours is registered", fix, 4, other)
+	other.Target = "https://other.example/webhooks/acme"
+	w.check("no webhook of ours is registered", createAcme, 4, other)
 }
 
 // An inactive webhook that another one has replaced is of no interest.
@@ -117,34 +116,37 @@ func TestWatchIgnoresReplaced(t *testing.T) {
 	newer.ID, newer.Created = "w2", "2026-02-01"
 	w.check("", "", 0, acme(false, 5), newer)
 	newest.ID, newest.Created = "w3", "2026-03-01"
-	w.check("it is not active: nothing is sent to us", "go run . subscriptions create acme --url https://a.example", 1, acme(false, 5), newest)
+	w.check("it is not active: nothing is sent to us", createAcme, 1, acme(false, 5), newest)
 }
 
 // The command that starts an inactive webhook again depends on what the provider's API can do.
-func TestRestart(t *testing.T) {
+func TestFix(t *testing.T) {
 	t.Parallel()
 	remove := func(context.Context, string) error { return nil }
 	update := func(context.Context, string, Wanted) (Subscription, error) { return Subscription{}, nil }
-	const create = "go run . subscriptions create acme --url https://a.example"
 	for want, p := range map[string]Provider{
-		create: {},
-		"go run . subscriptions delete acme w1 && " + create: {Delete: remove},
-		"go run . subscriptions update acme w1 --enabled":    {Delete: remove, Update: update},
+		createAcme: {},
+		"go run . subscriptions delete acme w1 && " + createAcme: {Delete: remove},
+		"go run . subscriptions update acme w1 --enabled":        {Delete: remove, Update: update},
 	} {
 		p.Name = "acme"
-		if got := p.Restart(acme(false, 0)); got != want {
+		if got := p.fix("w1", "https://a.example/webhooks/acme"); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	}
 }
 
-// Deliveries that failed and never came are counted.
+// A delivery that failed and never came is noticed.
 func TestWatchMissed(t *testing.T) {
 	t.Parallel()
 	p := Provider{Name: "acme", Deliveries: func(context.Context, string) ([]Delivery, error) {
-		return []Delivery{{ID: "d1", EventID: "came", Status: "failed"}, {ID: "d2", EventID: "lost", Status: "failed"}, {ID: "d3", EventID: "fine", Status: "success"}}, nil
+		return []Delivery{
+			{EventID: "came", Status: "FAILURE"}, {EventID: "lost", Status: "503"}, {EventID: "fine", Status: "200"}, {EventID: "soon", Status: "pending"},
+		}, nil
 	}}
-	watch(t, p, inbox{have: []string{"came"}}).check("1 deliveries failed and never came", "go run . subscriptions deliveries acme w1 --missing", 1, acme(true, 0))
+	const fix = "go run . subscriptions deliveries acme w1 --missing"
+	watch(t, p, inbox{have: []string{"came"}}).check("deliveries failed, and their events never arrived", fix, 1, acme(true, 0))
+	watch(t, p, inbox{have: []string{"came", "lost"}}).check("", "", 0, acme(true, 0))
 	p.Deliveries = func(context.Context, string) ([]Delivery, error) { return nil, errors.New("no") }
 	watch(t, p, inbox{}).check("its deliveries cannot be read: no", "", 1, acme(true, 0))
 }
@@ -161,12 +163,11 @@ func TestWatchOutlivesTrouble(t *testing.T) {
 	ended, stop := context.WithCancel(t.Context())
 	stop()
 	w.list = nil
-	w.Check(ended)
-	if diff := cmp.Diff(before, w.States()); diff != "" {
-		t.Errorf("after a shutdown (-before +after):\n%s", diff)
-	}
 	if err := w.Run(ended); err != nil {
 		t.Error(err)
+	}
+	if diff := cmp.Diff(before, w.States()); diff != "" {
+		t.Errorf("after a shutdown (-before +after):\n%s", diff)
 	}
 	off := NewWatch(Config{}, nil, inbox{}, slog.New(slog.DiscardHandler))
 	if err := off.Run(ended); err != nil || len(off.States()) != 0 {

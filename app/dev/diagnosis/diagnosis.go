@@ -1,13 +1,13 @@
-// Package diagnosis says why a delivery is not verified. The provider's own Verify decides whether it is. Only if it is not, a
-// search tries what else may have been signed, with which key and in which form, until something leads to the signature.
+// Package diagnosis says why a delivery is not valid. The provider's own Verify decides whether it is. Only if it is not, a
+// search tries what else may have been signed, and with which key, until something leads to the signature.
 //
 // What it says never contains a secret, a signature or a part of a body.
 package diagnosis
 
 import (
-	"crypto"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -17,13 +17,10 @@ import (
 
 // Case is a delivery, and what to verify it with.
 type Case struct {
-	Provider string
-	Secrets  map[string][]handlers.Secret // by provider; those of other providers are only tried
-	Spare    []handlers.Secret            // secrets of the provider that are only tried
-	Options  map[string]string
-	Delivery handlers.Delivery
-	Missing  int    // bytes of the body that Content-Length promises and that are not there
-	Extra    []byte // what follows the body that Content-Length promises
+	Request
+	Secrets map[string][]handlers.Secret // by provider; those of other providers are only tried
+	Spare   []handlers.Secret            // secrets of the provider that are only tried
+	Options map[string]string
 }
 
 // Finding is the result. A valid delivery has an event and no cause.
@@ -49,44 +46,48 @@ type Event struct {
 // Cause is what is wrong with a delivery, as a name that programs can rely on.
 type Cause string
 
-// fault is one thing that is wrong, and what to do about it, in a sentence each.
+// fault is one thing that is wrong, and what to do about it, in a sentence or two each.
 type fault struct {
 	cause             Cause
 	explanation, hint string
 }
 
-// Diagnose verifies a delivery and, if that fails, says why. It does no I/O. The error is that of handlers.NewProvider: there is no
-// such provider, or no secret to verify with.
+// Diagnose verifies a delivery and, if that fails, says why. It does no I/O. The error is that of handlers.NewProvider: there
+// is no such provider, or no secret to verify with.
 func Diagnose(c Case) (Finding, error) {
 	p, err := c.provider(c.Provider)
 	if err != nil {
 		return Finding{}, err
 	}
 	if n := len(c.Delivery.Body); n > handlers.MaxBody {
-		return c.invalid(fault{"body_too_large", fmt.Sprintf("The body has %d bytes, and the server accepts at most %d.", n, handlers.MaxBody),
+		return c.invalid(fault{"body_too_large",
+			fmt.Sprintf("The body has %d bytes, and the server accepts at most %d.", n, handlers.MaxBody),
 			"Ask the provider why: the documented bodies are much smaller."}), nil
 	}
 	e, err := p.Verify(c.Delivery)
 	switch {
 	case err == nil:
-		return Finding{Valid: true, Provider: c.Provider, Warnings: e.Warnings, Event: &Event{e.Type, e.ExternalID, e.OccurredAt.UTC(), e.Generation}}, nil
+		event := Event{e.Type, e.ExternalID, e.OccurredAt.UTC(), e.Generation}
+		return Finding{Valid: true, Provider: c.Provider, Warnings: e.Warnings, Event: &event}, nil
 	case errors.Is(err, handlers.ErrUnreadable):
-		return c.invalid(fault{"unreadable_body", "The signature is right, but the body cannot be read: " + detail(err, handlers.ErrUnreadable) + ".",
-			"Compare the body with the provider's documentation. The server answers 200 and stores the event as failed."}), nil
+		return c.invalid(fault{"unreadable_body",
+			fmt.Sprintf("The secret is right, but the server stores the event as failed: %s.", err),
+			"Compare the body with the provider's documentation."}), nil
 	case errors.Is(err, handlers.ErrContradictory):
-		return c.invalid(fault{"contradictory_body", "The signature is right, but the body contradicts itself: " + detail(err, handlers.ErrContradictory) + ".",
-			"Ask the provider which value counts. The server answers 200 and stores the event as quarantined."}), nil
+		return c.invalid(fault{"contradictory_body",
+			fmt.Sprintf("The secret is right, but the server stores the event as quarantined: %s.", err),
+			"Ask the provider which value counts."}), nil
 	}
 	reason, _ := errors.AsType[handlers.Reason](err)
 	return c.invalid(c.faults(p, reason)...), nil
 }
 
-// detail is what an error says after its sentinel's words.
-func detail(err, sentinel error) string {
-	return strings.TrimPrefix(err.Error(), sentinel.Error()+": ")
+// provider returns a provider with its secrets.
+func (c Case) provider(name string) (handlers.Provider, error) {
+	return handlers.NewProvider(name, handlers.Settings{Secrets: c.Secrets[name], Options: c.Options})
 }
 
-// invalid makes a finding of faults, the one to fix first in front.
+// invalid makes a finding of faults. The first is the one to fix first.
 func (c Case) invalid(faults ...fault) Finding {
 	f := Finding{Provider: c.Provider, Cause: faults[0].cause, Explanation: faults[0].explanation, Hint: faults[0].hint}
 	for _, also := range faults[1:] {
@@ -95,114 +96,109 @@ func (c Case) invalid(faults ...fault) Finding {
 		}
 		f.Also = append(f.Also, also.cause)
 		f.Explanation += " Also: " + also.explanation
-		f.Hint += " Then: " + also.hint
+		if !strings.Contains(f.Hint, also.hint) {
+			f.Hint += " Then: " + also.hint
+		}
 	}
 	return f
 }
 
 // faults says why a delivery was refused for this reason. There is always at least one.
 func (c Case) faults(p handlers.Provider, reason handlers.Reason) []fault {
-	if f, found := c.fromOther(); found {
-		return []fault{f}
+	for _, name := range slices.Sorted(maps.Keys(c.Secrets)) {
+		other, err := c.provider(name)
+		if err != nil {
+			continue
+		}
+		if _, err := other.Verify(c.Delivery); err == nil {
+			return []fault{{"other_provider",
+				fmt.Sprintf("The delivery is from %s: the configured secret of %s verifies it.", name, name),
+				fmt.Sprintf("Register with %s the URL that ends in /webhooks/%s.", name, name)}}
+		}
 	}
-	s := nearest(p, c.Delivery.Header)
-	switch reason {
-	case handlers.WrongToken:
-		return []fault{c.wrongToken()}
-	case handlers.WrongID:
-		return []fault{wrongID(s.ID, len(c.Delivery.Header.Values(s.ID)))}
+	h := c.Delivery.Header
+	s := p.Schemes()[0]
+	for _, other := range slices.Backward(p.Schemes()) { // the first whose header is there decides
+		if len(h.Values(other.Header)) > 0 {
+			s = other
+		}
 	}
 	for _, name := range []string{s.Header, s.Timestamp} {
-		if n := len(c.Delivery.Header.Values(name)); name != "" && n > 1 {
+		if n := len(h.Values(name)); n > 1 {
 			return []fault{{"repeated_header", fmt.Sprintf("%s comes %d times, and it is not clear which one counts.", name, n),
 				"Make sure that it is sent once: a proxy may add one of its own."}}
 		}
 	}
-	faults, explained := c.signatureFaults(p, s)
-	if f, found := c.otherForm(s); found && !explained {
-		return []fault{f}
+	switch {
+	case reason == handlers.WrongToken:
+		return []fault{c.wrongToken()}
+	case reason == handlers.WrongID:
+		return []fault{{"other_id",
+			fmt.Sprintf("The signature is right, but %s differs from the event's ID in the body, or comes twice.", s.ID),
+			"Send the header and the body of the same delivery: a proxy or a test may have mixed them up."}}
+	case h.Get(s.Header) == "":
+		return []fault{c.noSignature(s)}
 	}
-	if len(faults) == 0 { // the reason is one that nothing here knows
+	return c.signatureFaults(s)
+}
+
+// wrongToken says what is wrong with the token in the path.
+func (c Case) wrongToken() fault {
+	hint := fmt.Sprintf("Register the URL that ends in /webhooks/%s/<secret>, with special characters escaped once.", c.Provider)
+	if c.Delivery.Token == "" {
+		return fault{"missing_token", "The path lacks the secret at its end.", hint}
+	}
+	for _, change := range c.keyChanges() {
+		for _, secret := range values(c.Secrets[c.Provider]) {
+			if slices.Contains(change.of(secret), c.Delivery.Token) {
+				change.fault.explanation = "The path ends in another secret. " + change.fault.explanation
+				return change.fault
+			}
+		}
+	}
+	return fault{"wrong_token", "The path does not end in a configured secret.", hint}
+}
+
+// signatureFaults says what is wrong with the signature and the timestamp.
+func (c Case) signatureFaults(s handlers.Scheme) []fault {
+	readings := readSignature(s, c.Delivery.Header.Get(s.Header))
+	if readings[0].mac == nil {
+		return readings[0].faults
+	}
+	r, changes, explained := c.explain(s, readings)
+	timestamp := c.timestamp(s, r)
+	untimed := noTimestamp(s, timestamp)
+	faults := slices.Concat(r.faults, untimed)
+	switch {
+	case explained && len(changes) == 0 && len(faults) > 0:
+		faults[0].explanation += " Apart from that the signature is right."
+	case explained:
+		faults = append(faults, changes...)
+	case untimed == nil: // without the timestamp, nobody can tell
+		faults = append(faults, c.unexplained())
+	}
+	if untimed == nil {
+		faults = append(faults, stale(s, timestamp, c.Delivery.ReceivedAt)...)
+	}
+	if len(faults) == 0 { // the provider refuses what its scheme allows
 		return []fault{undecided}
 	}
 	return faults
 }
 
-var undecided = fault{
-	"wrong_secret_or_changed_body",
-	"The signature is well formed and matches nothing that was tried: either another secret was used, or this is not the body that was signed.",
-	"Compare the secret with the one in the provider's dashboard. If it is the same, capture the body as bytes, not from a log.",
-}
-
-func wrongID(header string, values int) fault {
-	if values > 1 {
-		return fault{"other_id", fmt.Sprintf("The signature is right, but %s comes %d times.", header, values),
-			"Send the header once or not at all: the ID that counts is the one in the body."}
-	}
-	return fault{"other_id", fmt.Sprintf("The signature is right, but %s names another event than the body.", header),
-		"Send the header and the body of the same delivery. The header is not signed, so a proxy or a test may have mixed them up."}
-}
-
-// signatureFaults says what is wrong with the signature and the timestamp, and whether they explain the signature.
-func (c Case) signatureFaults(p handlers.Provider, s handlers.Scheme) (faults []fault, explained bool) {
-	h := c.Delivery.Header
-	if h.Get(s.Header) == "" {
-		return c.noSignature(s)
-	}
-	m, faults := readMAC(s, h.Get(s.Header))
-	timestamp := m.timestamp
-	if s.Timestamp != "" {
-		timestamp = h.Get(s.Timestamp)
-	}
-	untimed, isUntimed := noTimestamp(s, timestamp)
-	if isUntimed && (!s.Pairs || m.macs != nil) {
-		faults = append(faults, untimed)
-	}
-	if m.macs != nil {
-		var wrong []fault
-		if wrong, explained = c.newSearch(s, m.timestamp).explain(m); !explained && m.hash == crypto.SHA1 {
-			// A longer MAC that is cut off may be as long as one of SHA-1.
-			m.hash, m.partial = crypto.SHA256, true
-			i := slices.IndexFunc(faults, func(f fault) bool { return f.cause == "other_hash" })
-			if wrong, explained = c.newSearch(s, m.timestamp).explain(m); explained && i >= 0 {
-				faults[i].cause, faults[i].explanation = "truncated_signature", s.Header+" is cut off."
-			}
-		}
-		switch {
-		case explained && len(wrong) == 0 && len(faults) > 0:
-			faults[0].explanation += " Apart from that the signature is right."
-		case explained:
-			faults = append(faults, wrong...)
-		case isUntimed && slices.ContainsFunc(s.Messages, func(m string) bool { return strings.Contains(m, "{timestamp}") }): // nobody can tell
-		default:
-			faults = append(faults, c.unexplained(p, s))
-		}
-	}
-	if late, isLate := stale(s, timestamp, c.Delivery.ReceivedAt); isLate {
-		faults = append(faults, late)
-	}
-	return faults, explained
-}
+var undecided = fault{"wrong_secret_or_changed_body", "The signature is well formed and matches nothing that was tried: " +
+	"either another secret was used, or this is not the body that was signed.",
+	"Compare the secret with the one in the provider's dashboard. If it is the same, capture the body as bytes, not from a log."}
 
 // unexplained is the fault of a signature that nothing explains.
-func (c Case) unexplained(p handlers.Provider, s handlers.Scheme) fault {
-	for _, other := range p.Schemes() {
-		value := c.Delivery.Header.Get(other.Header)
-		if other.Header == s.Header || value == "" {
-			continue
-		}
-		m, faults := readMAC(other, value)
-		other.Messages, other.Timestamp = append(slices.Clone(s.Messages), other.Messages...), s.Timestamp
-		if wrong, found := c.newSearch(other, m.timestamp).explain(m); found && len(wrong)+len(faults) == 0 {
-			return fault{"other_header", fmt.Sprintf("%s is wrong, although %s is right.", s.Header, other.Header),
-				fmt.Sprintf("Ask the provider which secret it signs %s with: that header is the one that counts.", s.Header)}
-		}
-	}
+func (c Case) unexplained() fault {
 	switch {
 	case c.Missing > 0:
-		return fault{"body_cut_short", fmt.Sprintf("The body is cut short: Content-Length promises %d bytes more.", c.Missing), "Capture the whole delivery."}
+		return fault{"body_cut_short", fmt.Sprintf("The body is cut short: Content-Length promises %d bytes more.", c.Missing),
+			"Capture the whole delivery."}
 	case len(c.Delivery.Body) == 0:
-		return fault{"body_empty", "The body is empty, and the signature is that of another one.", "Find out what reads the body before you capture it."}
+		return fault{"body_empty", "The body is empty, and the signature is that of another one.",
+			"Find out what reads the body before you capture it."}
 	}
 	return undecided
 }

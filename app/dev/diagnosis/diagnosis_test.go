@@ -27,15 +27,16 @@ func with(t testing.TB, name, secret string) handlers.Provider {
 // signing are the providers that sign with a header.
 func signing(t testing.TB) []string {
 	t.Helper()
-	return slices.DeleteFunc(handlers.ProviderNames(), func(name string) bool { return with(t, name, right).Schemes()[0].Header == "" })
+	return slices.DeleteFunc(handlers.ProviderNames(), handlers.TokenInPath)
 }
 
 // delivered is the case of a body that was sent instead of the one that was signed with a secret, at this time before noon.
 func delivered(t testing.TB, name, secret string, body, sent string, age time.Duration) Case {
 	t.Helper()
+	h := with(t, name, secret).Sign([]byte(body), noon.Add(-age)).Header
 	return Case{
-		Provider: name, Secrets: map[string][]handlers.Secret{name: {{Value: right}}},
-		Delivery: handlers.Delivery{Header: with(t, name, secret).Sign([]byte(body), noon.Add(-age)).Header, Body: []byte(sent), ReceivedAt: noon},
+		Request: Request{Provider: name, Delivery: handlers.Delivery{Header: h, Body: []byte(sent), ReceivedAt: noon}},
+		Secrets: map[string][]handlers.Secret{name: {{Value: right}}},
 	}
 }
 
@@ -82,7 +83,7 @@ func TestEveryProvider(t *testing.T) {
 			"repeated_header":              repeated,
 		} {
 			timed := s.MaxAge > 0 && !strings.Contains(want, "future") || s.MaxAhead > 0 && strings.Contains(want, "future")
-			if !timed && (strings.Contains(want, "too_old") || want == "from_the_future") || s.Pairs && want == "truncated_signature" {
+			if !timed && (strings.Contains(want, "too_old") || want == "from_the_future") {
 				continue
 			}
 			f := mustDiagnose(t, c)
@@ -92,29 +93,6 @@ func TestEveryProvider(t *testing.T) {
 			}
 			if got != want || f.Valid || !strings.HasSuffix(f.Explanation, ".") || !strings.HasSuffix(f.Hint, ".") {
 				t.Errorf("%s: got %+v, want %s", name, f, want)
-			}
-		}
-	}
-}
-
-// TestOtherSecrets: a secret of another provider, and one that is configured but was not given.
-func TestOtherSecrets(t *testing.T) {
-	t.Parallel()
-	for _, name := range signing(t) {
-		c := delivered(t, name, "whsec_other", "{}", "{}", 0)
-		c.Spare = []handlers.Secret{{Value: "whsec_other"}}
-		if f := mustDiagnose(t, c); f.Cause != "other_secret" || !strings.Contains(f.Explanation, "not with the one that was given") {
-			t.Errorf("%s: got %+v", name, f)
-		}
-		for _, other := range handlers.ProviderNames() {
-			if other == name {
-				continue
-			}
-			c := delivered(t, name, "whsec_other", "{}", "{}", 0)
-			c.Secrets[other] = []handlers.Secret{{Value: "whsec_other"}}
-			// Two providers may sign alike. Then the delivery is taken for the other's.
-			if f := mustDiagnose(t, c); (f.Cause != "other_secret" && f.Cause != "other_provider") || len(f.Also) > 0 || !strings.Contains(f.Explanation, other) {
-				t.Errorf("%s, %s: got %+v", name, other, f)
 			}
 		}
 	}
@@ -136,32 +114,8 @@ func TestLargeBodies(t *testing.T) {
 	}
 }
 
-func TestTimeZoneRemark(t *testing.T) {
-	t.Parallel()
-	s := handlers.Scheme{Timestamp: "T", MaxAge: 5 * time.Minute, MaxAhead: 5 * time.Minute}
-	for text, want := range map[string]bool{"1770186600": true, "1770206600": false} { // 5 h 30 min and 3 min 20 s before
-		if f, _ := stale(s, text, time.Unix(1770206400, 0)); strings.Contains(f.explanation, "time zone") != want {
-			t.Errorf("%s: got %q", text, f.explanation)
-		}
-	}
-}
-
-func TestNoSecret(t *testing.T) {
-	t.Parallel()
-	name := handlers.ProviderNames()[0]
-	for want, c := range map[string]Case{
-		name + ": no secret":         {Provider: name},
-		`unknown provider "unknown"`: {Provider: "unknown"},
-		name + ": a secret is empty": {Provider: name, Secrets: map[string][]handlers.Secret{name: {{}}}},
-	} {
-		if _, err := Diagnose(c); err == nil || err.Error() != want {
-			t.Errorf("got %v, want %s", err, want)
-		}
-	}
-}
-
-// FuzzDiagnose: whatever the headers say, a stranger's delivery is not valid and has a cause. Minimising an input takes much of the
-// time, so fuzz with -fuzzminimizetime 5x.
+// FuzzDiagnose: whatever the headers say, a stranger's delivery is not valid and has a cause. Minimising an input takes much of
+// the time, so fuzz with -fuzzminimizetime 5x.
 func FuzzDiagnose(f *testing.F) {
 	all, secrets := corpus(f), map[string][]handlers.Secret{}
 	for _, l := range all[:min(len(all), 60)] {
@@ -169,7 +123,7 @@ func FuzzDiagnose(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add(r.Header.Get("X-Webhook-Signature"), r.Header.Get("X-Webhook-Timestamp"), "", r.Body)
+		f.Add(r.Delivery.Header.Get("X-Webhook-Signature"), r.Delivery.Header.Get("X-Webhook-Timestamp"), "", r.Delivery.Body)
 	}
 	f.Add("v0=00112233445566778899aabbccddeeff00112233", "1770217200", "t=1,v1=00", []byte("{}"))
 	for _, name := range handlers.ProviderNames() {
@@ -182,7 +136,8 @@ func FuzzDiagnose(f *testing.F) {
 			h.Set("X-TrustGate-Signature", second)
 		}
 		for name := range secrets {
-			found, err := Diagnose(Case{Provider: name, Secrets: secrets, Delivery: handlers.Delivery{Header: h, Token: second, Body: body, ReceivedAt: noon}})
+			d := handlers.Delivery{Header: h, Token: second, Body: body, ReceivedAt: noon}
+			found, err := Diagnose(Case{Request: Request{Provider: name, Delivery: d}, Secrets: secrets})
 			if err != nil || found.Valid || found.Cause == "" || found.Explanation == "" || found.Hint == "" {
 				t.Errorf("%s: %v, %+v", name, err, found)
 			}

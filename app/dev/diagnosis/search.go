@@ -1,134 +1,144 @@
 package diagnosis
 
 import (
-	"crypto"
 	"crypto/hmac"
-	_ "crypto/sha1"   //nolint:gosec // senders use it by mistake
-	_ "crypto/sha256" // for crypto.SHA256
-	_ "crypto/sha512" // for crypto.SHA384 and crypto.SHA512
 	"slices"
 	"strings"
 
 	"example.com/identity-webhooks/handlers"
 )
 
-// attempt is one way in which the signature may have been made.
-type attempt struct {
-	key, before, body, after []byte
-	digest                   func(h crypto.Hash, a attempt) []byte
-}
+// attempt is one way in which a MAC may have been made, by part.
+type attempt [3]string
 
-// change is a mistake that a sender, or something on the way, may have made: it turns an attempt into others. Of changes of the same
-// kind only one is tried at a time.
-type change struct {
-	fault fault
-	kind  kind
-	of    func(a attempt) []attempt
-}
-
-type kind int
+// part is a part of an attempt.
+type part int
 
 const (
-	bodyKind kind = iota
-	messageKind
-	keyKind
-	digestKind
+	inBody    part = iota
+	inMessage      // what is signed, with {body} for the body, such as "1770217200.{body}"; empty if that is not known
+	inKey
 )
 
-// pairLimit is the largest body, in bytes, for which two changes at once are tried: larger ones take seconds.
+// mac returns the MAC of an attempt, or nil if it is not known what is signed.
+func (a attempt) mac(h handlers.Hash) []byte {
+	if a[inMessage] == "" {
+		return nil
+	}
+	m := hmac.New(h.New, []byte(a[inKey]))
+	m.Write([]byte(strings.Replace(a[inMessage], "{body}", a[inBody], 1)))
+	return m.Sum(nil)
+}
+
+// change is a mistake of the sender or of something on the way. It turns one part of an attempt into others.
+type change struct {
+	part  part
+	fault fault
+	of    func(text string) []string // what the part may have been
+}
+
+func (c change) apply(a attempt) (list []attempt) {
+	for _, text := range c.of(a[c.part]) {
+		a[c.part] = text
+		list = append(list, a)
+	}
+	return list
+}
+
+// pairLimit is the size in bytes of the largest body for which two changes at once are tried: larger ones take seconds.
 const pairLimit = 64 << 10
 
-// search explains a signature by as few changes as possible.
-type search struct {
-	right   []attempt // what the scheme allows
-	changes []change  // those that are tried first come first
+// explain finds the changes that lead to one of the MACs in a signature header: none, one or two. If nothing leads to one, it
+// returns the first reading.
+func (c Case) explain(s handlers.Scheme, readings []reading) (match reading, faults []fault, found bool) {
+	start, changes := c.start(s, readings), c.changes(s, readings)
+	matches := func(a attempt) bool {
+		i := slices.IndexFunc(readings, func(r reading) bool { return r.isOf(a) })
+		if i >= 0 {
+			match = readings[i]
+		}
+		return i >= 0
+	}
+	if slices.ContainsFunc(start, matches) {
+		return match, nil, true
+	}
+	if f, found := explainOne(start, changes, matches); found {
+		return match, []fault{f}, true
+	}
+	if len(c.Delivery.Body) > pairLimit {
+		return readings[0], nil, false
+	}
+	for i, first := range changes {
+		var changed []attempt
+		for _, a := range start {
+			changed = append(changed, first.apply(a)...)
+		}
+		others := slices.DeleteFunc(slices.Clone(changes[i:]), func(second change) bool { return second.part == first.part })
+		if second, found := explainOne(changed, others, matches); found {
+			return match, []fault{first.fault, second}, true
+		}
+	}
+	return readings[0], nil, false
 }
 
-func (c Case) newSearch(s handlers.Scheme, inSignature string) search {
-	var found search
-	own := c.ownTimestamp(s, inSignature)
-	for _, secret := range c.Secrets[c.Provider] {
-		for _, m := range s.Messages {
-			if before := strings.TrimSuffix(m, "{body}"); own != "" || !strings.Contains(m, "{timestamp}") {
-				before = strings.NewReplacer("{timestamp}", own, "{id}", c.Delivery.Header.Get(s.ID)).Replace(before)
-				found.right = append(found.right, attempt{[]byte(secret.Value), []byte(before), c.Delivery.Body, nil, hmacOf})
+// explainOne finds the change that leads from one of the attempts to a match.
+func explainOne(attempts []attempt, changes []change, matches func(attempt) bool) (f fault, found bool) {
+	for _, change := range changes {
+		for _, a := range attempts {
+			if slices.ContainsFunc(change.apply(a), matches) {
+				return change.fault, true
 			}
 		}
 	}
-	if len(found.right) == 0 { // without a timestamp there is nothing to start from but the body
-		for _, secret := range c.Secrets[c.Provider] {
-			found.right = append(found.right, attempt{[]byte(secret.Value), nil, c.Delivery.Body, nil, nothing})
-		}
-	}
-	found.changes = slices.Concat(c.bodyChanges(), c.messageChanges(s, inSignature), c.keyChanges(), digestChanges)
-	return found
+	return f, false
 }
 
-// explain returns the changes that lead to the signature; none if it is right.
-func (s search) explain(m mac) (faults []fault, found bool) {
-	if slices.ContainsFunc(s.right, m.isOf) {
-		return nil, true
-	}
-	for _, first := range s.changes {
-		for _, a := range s.right {
-			if slices.ContainsFunc(first.of(a), m.isOf) {
-				return []fault{first.fault}, true
-			}
-		}
-	}
-	if slices.ContainsFunc(s.right, func(a attempt) bool { return len(a.body) > pairLimit }) {
-		return nil, false
-	}
-	for i, first := range s.changes {
-		for _, a := range s.right {
-			for _, b := range first.of(a) {
-				for _, second := range s.changes[i+1:] {
-					if second.kind != first.kind && slices.ContainsFunc(second.of(b), m.isOf) {
-						return []fault{first.fault, second.fault}, true
-					}
+// start returns what the scheme signs, with each secret. Without the timestamp that is not known.
+func (c Case) start(s handlers.Scheme, readings []reading) (list []attempt) {
+	for _, secret := range values(c.Secrets[c.Provider]) {
+		for _, message := range s.Messages {
+			for _, r := range readings {
+				timestamp := c.timestamp(s, r)
+				a := attempt{inBody: string(c.Delivery.Body), inKey: secret}
+				if timestamp != "" || !strings.Contains(message, "{timestamp}") {
+					a[inMessage] = strings.NewReplacer("{timestamp}", timestamp, "{id}", c.Delivery.Header.Get(s.ID)).Replace(message)
+				}
+				if !slices.Contains(list, a) {
+					list = append(list, a)
 				}
 			}
 		}
 	}
-	return nil, false
+	return list
 }
 
-// isOf compares the MACs, or the parts of them that are there, with the one of an attempt.
-func (m mac) isOf(a attempt) bool {
-	want := a.digest(m.hash, a)
-	return slices.ContainsFunc(m.macs, func(got []byte) bool {
-		if m.partial && len(got) < len(want) {
-			return hmac.Equal(got, want[:len(got)])
-		}
-		return hmac.Equal(got, want)
-	})
-}
-
-func hmacOf(h crypto.Hash, a attempt) []byte {
-	m := hmac.New(h.New, a.key)
-	m.Write(a.before)
-	m.Write(a.body)
-	m.Write(a.after)
-	return m.Sum(nil)
-}
-
-// nothing is the digest of an attempt that cannot be right.
-func nothing(crypto.Hash, attempt) []byte { return nil }
-
-var digestChanges = []change{
-	{fault{"plain_hash", "The signature is a plain hash of secret and content, not an HMAC.", "Sign with HMAC, with the secret as its key."}, digestKind,
-		func(a attempt) []attempt {
-			first, last := a, a
-			first.digest = func(h crypto.Hash, a attempt) []byte { return hashOf(h, a.key, a.before, a.body, a.after) }
-			last.digest = func(h crypto.Hash, a attempt) []byte { return hashOf(h, a.before, a.body, a.after, a.key) }
-			return []attempt{first, last}
-		}},
-}
-
-func hashOf(h crypto.Hash, parts ...[]byte) []byte {
-	d := h.New()
-	for _, p := range parts {
-		d.Write(p)
+// timestamp returns the timestamp that belongs to a signature; empty if there is none.
+func (c Case) timestamp(s handlers.Scheme, r reading) string {
+	if s.Pairs {
+		return r.timestamp
 	}
-	return d.Sum(nil)
+	return c.Delivery.Header.Get(s.Timestamp)
+}
+
+// changes returns all changes. The first ones are tried first.
+func (c Case) changes(s handlers.Scheme, readings []reading) []change {
+	var list []change
+	if len(c.Extra) > 0 {
+		whole := string(c.Delivery.Body) + string(c.Extra)
+		list = []change{{inBody, fault{"content_length", "The signature covers more than the body: Content-Length is too small.",
+			"Remove Content-Length from the request, or correct it, if the body was edited."},
+			always(whole, strings.TrimRight(whole, "\r\n"))}}
+	}
+	return slices.Concat(list, bodyChanges, c.messageChanges(s, readings), c.keyChanges())
+}
+
+// always returns a function that returns these texts, whatever it is given.
+func always(texts ...string) func(string) []string { return func(string) []string { return texts } }
+
+// values returns the texts of secrets.
+func values(secrets []handlers.Secret) (list []string) {
+	for _, s := range secrets {
+		list = append(list, s.Value)
+	}
+	return list
 }

@@ -1,0 +1,148 @@
+package diagnosis
+
+import (
+	"crypto/hmac"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"example.com/identity-webhooks/handlers"
+)
+
+// reading is one way to read the value of a signature header.
+type reading struct {
+	mac       []byte        // without its end if it is cut off; nil if there is none
+	hash      handlers.Hash // that the MAC was made with
+	timestamp string        // in the same header
+	faults    []fault       // how the value differs from what the scheme says
+}
+
+// leastMAC is how many bytes of a MAC that was cut off are enough to recognise it.
+const leastMAC = 8
+
+// isOf reports whether an attempt leads to the MAC.
+func (r reading) isOf(a attempt) bool {
+	want := a.mac(r.hash)
+	return len(want) >= len(r.mac) && hmac.Equal(r.mac, want[:len(r.mac)])
+}
+
+// anyPrefix is what some providers write before a MAC: the hash, or a version.
+var anyPrefix = regexp.MustCompile(`(?i)^(?:(?:hmac-?)?sha-?[0-9]+ ?[=:]|v[01][=,])+`)
+
+// readSignature reads a header's value as liberally as it can. It returns at least one reading. If there is no MAC, it returns
+// only one.
+func readSignature(s handlers.Scheme, value string) []reading {
+	f := form{s}
+	var faults []fault
+	if bare := strings.Trim(value, " \t\"'"); bare != value {
+		value, faults = bare, append(faults, f.fault("malformed_signature", "has quotes or spaces around its value."))
+	}
+	list := f.readPairs(value)
+	switch {
+	case s.Pairs && list == nil:
+		list = []reading{{faults: []fault{f.fault("malformed_signature", "has no v1=<MAC> that can be read.")}}}
+	case s.Pairs:
+	case list != nil:
+		faults = append(faults, f.fault("other_scheme", "has the form t=…,v1=… as Stripe sends it."))
+	default:
+		prefix := anyPrefix.FindString(value)
+		list = f.read(value[len(prefix):])
+		switch {
+		case list[0].mac == nil || prefix == s.Prefix:
+		case s.Prefix == "":
+			faults = append(faults, f.fault("unexpected_prefix", "must not have a prefix."))
+		case prefix == "":
+			faults = append(faults, f.fault("missing_prefix", "lacks its prefix "+s.Prefix+"."))
+		default:
+			faults = append(faults, f.fault("wrong_prefix", "must have the prefix "+s.Prefix+" exactly so, and once."))
+		}
+	}
+	for i := range list {
+		list[i].faults = append(list[i].faults, faults...)
+	}
+	return list
+}
+
+// form is the form of a signature header according to a scheme.
+type form struct{ handlers.Scheme }
+
+// fault returns a fault of the header's value.
+func (f form) fault(c Cause, text string) fault {
+	mac := fmt.Sprintf("<%d hex digits>", 2*f.Hash.New().Size())
+	if f.Encoding == handlers.Base64 {
+		mac = "<base64>"
+	}
+	if f.Pairs {
+		mac = "t=<seconds>,v1=" + mac
+	}
+	return fault{c, f.Header + " " + text, fmt.Sprintf("Send it as %s: %s%s, and nothing else.", f.Header, f.Prefix, mac)}
+}
+
+// readPairs reads the MACs of version 1 in t=…,v1=…, with their timestamps. Like the server, it reads at most eight.
+func (f form) readPairs(value string) (list []reading) {
+	for set := range strings.SplitSeq(value, " ") {
+		timestamp, macs := "", []string{}
+		for pair := range strings.SplitSeq(set, ",") {
+			switch name, text, _ := strings.Cut(pair, "="); name {
+			case "t":
+				timestamp = text
+			case "v1":
+				macs = append(macs, text)
+			}
+		}
+		for _, mac := range macs {
+			for _, r := range f.read(mac) {
+				if r.timestamp = timestamp; r.mac != nil && len(list) < 8 {
+					list = append(list, r)
+				}
+			}
+		}
+	}
+	return list
+}
+
+// read reads a MAC in hex or base64. One that is shorter than the scheme's may be of another hash or cut off.
+func (f form) read(text string) (list []reading) {
+	var faults []fault
+	raw, err := hex.DecodeString(text)
+	encoding, odd := handlers.Hex, errors.Is(err, hex.ErrLength)
+	if err != nil && !odd {
+		encoding, raw = handlers.Base64, decodeBase64(text)
+	}
+	switch {
+	case encoding == f.Encoding:
+	case encoding == handlers.Hex:
+		faults = []fault{f.fault("hex_signature", "is in hex, not in base64.")}
+	default:
+		faults = []fault{f.fault("base64_signature", "is in base64, not in hex.")}
+	}
+	for _, hash := range []handlers.Hash{handlers.SHA1, handlers.SHA256, handlers.SHA512} {
+		r, size := reading{mac: raw, hash: hash, faults: faults}, hash.New().Size()
+		switch {
+		case len(raw) == size && !odd && hash == f.Hash:
+		case len(raw) == size && !odd:
+			r.faults = append(r.faults, f.fault("other_hash", fmt.Sprintf("is as long as a MAC of %s, not of %s.", hash, f.Hash)))
+		case len(raw) < size && len(raw) >= leastMAC && hash == f.Hash && encoding == f.Encoding:
+			r.faults = []fault{f.fault("truncated_signature", "is cut off.")}
+		default:
+			continue
+		}
+		list = append(list, r)
+	}
+	if list == nil {
+		list = []reading{{faults: []fault{f.fault("malformed_signature", "has no MAC that can be read.")}}}
+	}
+	return list
+}
+
+// decodeBase64 returns nil if text is not base64.
+func decodeBase64(text string) []byte {
+	for _, e := range base64s {
+		if raw, err := e.DecodeString(text); err == nil {
+			return raw
+		}
+	}
+	return nil
+}

@@ -1,0 +1,133 @@
+// Package payload makes new events of samples, so that a server does not take them for repetitions.
+package payload
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/tidwall/gjson"
+	"github.com/tidwall/sjson"
+
+	"example.com/identity-webhooks/handlers"
+)
+
+// Renew makes a new event of a sample: another ID, and times moved so that the newest is at. Everything else stays, and so
+// does whom the event is about. The result is on one line, as providers send it.
+func Renew(p handlers.Provider, sample []byte, at time.Time) ([]byte, error) {
+	body, err := Compact(sample)
+	if err != nil {
+		return nil, err
+	}
+	e, _ := p.Envelope(body) // what can be read of it is enough
+	if !e.Derived {
+		return RenewID(MoveTimes(body, at.Sub(NewestTime(body))), e.ExternalID, NewID(e.ExternalID)), nil
+	}
+	body = MoveTimes(body, at.Sub(NewestTime(body)))
+	derived := func(body []byte) string { e, _ := p.Envelope(body); return e.ExternalID }
+	if derived(body) != e.ExternalID {
+		return body, nil // the times make it another event
+	}
+	all := Paths(body)
+	for _, field := range slices.Sorted(maps.Keys(all)) {
+		value := all[field]
+		if isID := strings.HasSuffix(strings.ToLower(field), "id"); isID && value.Str != "" {
+			if changed, err := sjson.SetBytes(body, field, NewID(value.Str)); err == nil && derived(changed) != e.ExternalID {
+				return changed, nil
+			}
+		}
+	}
+	return body, nil
+}
+
+// Compact brings JSON on one line.
+func Compact(body []byte) ([]byte, error) {
+	var b bytes.Buffer
+	if err := json.Compact(&b, body); err != nil {
+		return nil, errors.New("the body is not JSON")
+	}
+	return b.Bytes(), nil
+}
+
+// RenewID replaces an ID by another wherever a body has it.
+func RenewID(body []byte, old, id string) []byte {
+	for field, value := range Paths(body) {
+		if changed, err := sjson.SetBytes(body, field, id); err == nil && old != "" && value.Str == old {
+			body = changed
+		}
+	}
+	return body
+}
+
+// NewID returns a new ID that looks like an old one: with its prefix, such as evt_, or a UUID.
+func NewID(old string) string {
+	id := uuid.NewString()
+	if prefix, _, found := strings.Cut(old, "_"); found {
+		return prefix + "_" + strings.ReplaceAll(id, "-", "")[:12]
+	}
+	return id
+}
+
+// Times matches the times in a body that is on one line: texts, and seconds since 1970.
+var Times = regexp.MustCompile(`"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)"|"created":\d{10}\b`)
+
+// ReadTime reads a match of Times.
+func ReadTime(match []byte) (t time.Time, isText bool, err error) {
+	if seconds, found := bytes.CutPrefix(match, []byte(`"created":`)); found {
+		n, err := strconv.ParseInt(string(seconds), 10, 64)
+		return time.Unix(n, 0), false, err
+	}
+	t, err = time.Parse(`"`+time.RFC3339Nano+`"`, string(match))
+	return t, true, err
+}
+
+// NewestTime returns the newest of the times in a body, or zero if it has none.
+func NewestTime(body []byte) (newest time.Time) {
+	for _, match := range Times.FindAll(body, -1) {
+		if t, _, err := ReadTime(match); err == nil && t.After(newest) {
+			newest = t
+		}
+	}
+	return newest
+}
+
+// MoveTimes moves all times in a body by the same amount.
+func MoveTimes(body []byte, by time.Duration) []byte {
+	return Times.ReplaceAllFunc(body, func(match []byte) []byte {
+		t, isText, err := ReadTime(match)
+		switch {
+		case err != nil:
+			return match // digits that look like a time, such as those of a 31st of February
+		case isText:
+			return t.Add(by).UTC().AppendFormat(nil, `"`+time.RFC3339Nano+`"`)
+		}
+		return fmt.Appendf(nil, `"created":%d`, t.Add(by).Unix())
+	})
+}
+
+// Paths are all values in a body, objects and lists included, by their path.
+func Paths(body []byte) map[string]gjson.Result {
+	all := map[string]gjson.Result{}
+	var walk func(path string, v gjson.Result)
+	walk = func(path string, v gjson.Result) {
+		if path != "" {
+			all[path] = v
+		}
+		if v.IsObject() || v.IsArray() {
+			v.ForEach(func(key, value gjson.Result) bool {
+				walk(strings.TrimPrefix(path+"."+gjson.Escape(key.String()), "."), value)
+				return true
+			})
+		}
+	}
+	walk("", gjson.ParseBytes(body))
+	return all
+}
