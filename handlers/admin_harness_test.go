@@ -96,7 +96,7 @@ func (o *office) process(e models.Event, f models.Facts) {
 		o.t.Fatalf("%d claimed, %v", len(claimed), err)
 	}
 	tell := func(models.Change) []models.FollowUp { return []models.FollowUp{{Name: "tell", Queue: "tell"}} }
-	if _, err := o.store.ApplyEvent(o.t.Context(), claimed[0], f, tell, models.At(later)); err != nil {
+	if _, _, err := o.store.ApplyEvent(o.t.Context(), claimed[0], f, tell, models.At(later)); err != nil {
 		o.t.Fatal(err)
 	}
 }

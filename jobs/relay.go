@@ -17,15 +17,18 @@ import (
 
 const (
 	// window is how many tasks of a queue may wait in Redis. A backlog waits in the database, where it costs nothing.
-	window = 100
-	// offerBatch is how many rows are offered at once, and tasksPerBatch how many tasks they are split into: a task costs more than an
-	// event.
+	window = 50
+	// offerBatch is how many rows are offered at once, and tasksPerBatch how many tasks they are split into: a task costs as much as an
+	// event, so one task carries many of a backlog.
 	offerBatch    = 100
-	tasksPerBatch = 16
+	tasksPerBatch = 4
 	// relayPoll is how often the relay looks for due rows if nobody wakes it: for retries, and for rows that other processes stored.
 	relayPoll = 200 * time.Millisecond
 	// redisPause is how long the relay waits after an error.
 	redisPause = 500 * time.Millisecond
+	// maxRest is how long the relay rests while deliveries crowd in, and restCheck how often it looks whether they still do.
+	maxRest   = 300 * time.Millisecond
+	restCheck = 10 * time.Millisecond
 	// taskType is the type of all tasks. Event types are not task types, because asynq's ServeMux matches by prefix.
 	taskType = "work"
 )
@@ -78,6 +81,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	poll := time.NewTicker(relayPoll)
 	defer poll.Stop()
 	for {
+		r.rest(ctx)
 		more, err := r.round(ctx)
 		if ctx.Err() != nil {
 			return nil
@@ -96,6 +100,13 @@ func (r *Relay) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
+	}
+}
+
+// rest waits while deliveries crowd in: the acknowledgements go first. It ends after maxRest, so that processing never stops.
+func (r *Relay) rest(ctx context.Context) {
+	for end := time.Now().Add(maxRest); r.store.Crowded() && time.Now().Before(end) && ctx.Err() == nil; {
+		time.Sleep(restCheck)
 	}
 }
 
@@ -125,7 +136,7 @@ func (r *Relay) offer(ctx context.Context, l lane) (full bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		if limit = min(window-waiting, offerBatch); limit <= 0 {
+		if limit = offerBatch; waiting >= window {
 			return false, nil
 		}
 	}

@@ -1,9 +1,11 @@
 package jobs
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -68,6 +70,36 @@ func TestWindow(t *testing.T) {
 		if err != nil || n < window || n > window+tasksPerBatch {
 			t.Errorf("%d tasks wait in Redis (%v), want about %d", n, err, window)
 		}
+	})
+}
+
+// While deliveries crowd in, some events are processed all the same.
+func TestCrowdDoesNotStopProcessing(t *testing.T) {
+	onBothQueues(t, func(t *testing.T, newPlant func(map[string]translation) *plant) {
+		p := newPlant(nil) // it ignores all events
+		p.run()
+		ctx, stop := context.WithCancel(t.Context())
+		var senders sync.WaitGroup
+		defer senders.Wait()
+		defer stop()
+		for i := range 64 {
+			senders.Go(func() {
+				for j := 0; ctx.Err() == nil; j++ {
+					_, err := p.store.AddEvent(ctx, models.Event{Provider: "acme", Generation: "v1", ExternalID: fmt.Sprint(i, "-", j), Type: "many",
+						Queue: models.DefaultQueue, Body: []byte("{}"), OccurredAt: models.At(p.now()), ReceivedAt: models.At(p.now())})
+					if err != nil && ctx.Err() == nil {
+						t.Error(err)
+						return
+					}
+					p.relay.Wake()
+				}
+			})
+		}
+		p.eventually("deliveries crowd in", p.store.Crowded)
+		before := len(p.events(models.EventFilter{Outcome: models.Ignored}))
+		p.eventually("events are processed meanwhile", func() bool {
+			return len(p.events(models.EventFilter{Outcome: models.Ignored})) >= min(before+100, 500)
+		})
 	})
 }
 

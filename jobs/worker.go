@@ -31,7 +31,7 @@ const (
 	// followUpCheck is the same for the queues of follow-ups.
 	followUpCheck = 100 * time.Millisecond
 	// eventTasks is how many tasks of events run at once, and followUpTasks the same for each follow-up.
-	eventTasks    = 16
+	eventTasks    = 8
 	followUpTasks = 4
 	// followUpTimeout is how long a follow-up may take. It is shorter than its claim.
 	followUpTimeout = 10 * time.Second
@@ -46,7 +46,7 @@ type WorkerConfig struct {
 	Clients  Clients
 	// ApplySandbox reports whether the events of a provider's sandbox are applied like others. Otherwise they are only recorded.
 	ApplySandbox func(provider string) bool
-	Wake         func() // wakes the relay, for new follow-ups
+	Wake         func() // wakes the relay
 	Log          *slog.Logger
 }
 
@@ -132,6 +132,7 @@ func (w *Worker) process(ctx context.Context, t *asynq.Task) error {
 	if err != nil {
 		w.Log.Warn("claim failed; the rows are due again soon", "err", err)
 	}
+	w.Wake() // there may be follow-ups, and there is room in the window
 	return nil
 }
 
@@ -155,11 +156,7 @@ func (w *Worker) attemptEvent(ctx context.Context, e models.Event) {
 	var outcome models.Outcome
 	var caused []models.FollowUp
 	if err == nil {
-		outcome, err = w.Store.ApplyEvent(ctx, e, facts, func(c models.Change) []models.FollowUp {
-			ups := w.causedBy(c)
-			caused = append(caused, ups...)
-			return ups
-		}, models.At(w.now()))
+		outcome, caused, err = w.Store.ApplyEvent(ctx, e, facts, w.causedBy, models.At(w.now()))
 	}
 	switch {
 	case err == nil:
@@ -168,9 +165,6 @@ func (w *Worker) attemptEvent(ctx context.Context, e models.Event) {
 			if up.Result == models.FollowUpLogged {
 				log.Info("follow-up logged", "name", up.Name, "note", up.Note)
 			}
-		}
-		if len(caused) > 0 {
-			w.Wake()
 		}
 	case errors.Is(err, models.ErrClaimLost):
 		log.Warn("claim lost: a later attempt has the event")

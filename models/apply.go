@@ -34,17 +34,20 @@ var errAlreadyProcessed = errors.New("already processed")
 
 // ApplyEvent applies a claimed event in one transaction. It writes the idempotency record, the facts, the rows that follow from them, and
 // the follow-ups that react returns for each customer who changed, and deletes the pending event. react must be pure. It sets Name, Once
-// and Queue of each follow-up, and Result and Note of one that is turned off.
+// and Queue of each follow-up, and Result and Note of one that is turned off. ApplyEvent returns all of them as caused.
 //
 // The error is ErrClaimLost if another attempt has the event. After an error nothing is changed.
-func (s *Store) ApplyEvent(ctx context.Context, e Event, f Facts, react func(Change) []FollowUp, now Time) (Outcome, error) {
-	a := application{event: e, facts: f, react: react, now: now}
-	err := s.transact(ctx, a.apply)
+func (s *Store) ApplyEvent(ctx context.Context, e Event, f Facts, react func(Change) []FollowUp, now Time) (o Outcome, caused []FollowUp, err error) {
+	var a application
+	err = s.transact(ctx, func(tx *gorm.DB) error {
+		a = application{event: e, facts: f, react: react, now: now}
+		return a.apply(tx)
+	})
 	if errors.Is(err, errAlreadyProcessed) {
 		a.outcome = Duplicate
 		err = s.transact(ctx, a.end)
 	}
-	return a.outcome, wrap(fmt.Sprintf("apply event %d", e.ID), err)
+	return a.outcome, a.caused, wrap(fmt.Sprintf("apply event %d", e.ID), err)
 }
 
 // application is one event being applied.
@@ -58,6 +61,7 @@ type application struct {
 	customers []*Customer // locked, in the order of their subject IDs
 	kase      *Case       // locked; nil if the event is not about a case
 	company   *Company    // likewise
+	caused    []FollowUp
 }
 
 // apply is the transaction. It locks the case first, then customers in the order of their IDs, then the company, so that
@@ -218,7 +222,8 @@ func (a *application) foldCase(tx *gorm.DB) error {
 func (a *application) foldCustomers(tx *gorm.DB) error {
 	for _, c := range a.customers {
 		before := *c
-		facts, cases, err := customerRows(tx, c.ID)
+		c.HasCases = c.HasCases || a.kase != nil
+		facts, cases, err := customerRows(tx, *c)
 		if err != nil {
 			return err
 		}
@@ -258,6 +263,7 @@ func (a *application) followUp(tx *gorm.DB, c Change) error {
 	if len(ups) == 0 {
 		return nil
 	}
+	a.caused = append(a.caused, ups...)
 	c.Event.Status, c.Event.Outcome, c.Event.CustomerID, c.Event.ProcessedAt = Processed, a.outcome, &c.After.ID, a.now
 	change, err := json.Marshal(c)
 	if err != nil {
@@ -298,17 +304,18 @@ func (a *application) end(tx *gorm.DB) error {
 	return orNone(tx.Where("id = ? AND attempts = ? AND due_at > 0", a.event.ID, a.event.Attempts).Delete(&PendingEvent{}), ErrClaimLost)
 }
 
-// factsAbout reads the facts about a customer, a case or a company.
+// factsAbout reads what fold needs of the facts about a customer, a case or a company.
 func factsAbout(db *gorm.DB, about string, id int64) (facts []Fact, err error) {
-	err = db.Where("about = ? AND about_id = ?", about, id).Find(&facts).Error
+	err = db.Select("name", "key", "value", "at", "external_id").Where("about = ? AND about_id = ?", about, id).Find(&facts).Error
 	return facts, err
 }
 
 // customerRows reads the facts and cases that a customer's row follows from.
-func customerRows(db *gorm.DB, id int64) (facts []Fact, cases []Case, err error) {
-	if facts, err = factsAbout(db, aboutCustomer, id); err != nil {
-		return nil, nil, err
+func customerRows(db *gorm.DB, c Customer) (facts []Fact, cases []Case, err error) {
+	facts, err = factsAbout(db, aboutCustomer, c.ID)
+	if err != nil || !c.HasCases {
+		return facts, nil, err
 	}
-	err = db.Where("customer_id = ?", id).Order("id").Find(&cases).Error
+	err = db.Where("customer_id = ?", c.ID).Order("id").Find(&cases).Error
 	return facts, cases, err
 }

@@ -91,11 +91,11 @@ func TestApplyAllOrNothing(t *testing.T) {
 		e := only(t, claim(t, s, now))
 		impossible := decided("p", models.ByManual, "no such status") // the schema refuses it
 		impossible.Case = &models.CaseFacts{CaseID: "c", Opened: &models.Opening{}}
-		if outcome, err := s.ApplyEvent(ctx, e, impossible, nothing, models.At(now)); err == nil {
+		if outcome, _, err := s.ApplyEvent(ctx, e, impossible, nothing, models.At(now)); err == nil {
 			t.Fatalf("an impossible decision was %s, want an error", outcome)
 		}
 		panics := func(models.Change) []models.FollowUp { panic("a follow-up's condition") }
-		if outcome, err := s.ApplyEvent(ctx, e, verdict("p", models.StatusVerified), panics, models.At(now)); err == nil {
+		if outcome, _, err := s.ApplyEvent(ctx, e, verdict("p", models.StatusVerified), panics, models.At(now)); err == nil {
 			t.Fatalf("a panic was %s, want an error", outcome)
 		}
 		for _, table := range []string{"customers", "cases", "facts", "processed_events", "follow_ups"} {
@@ -119,7 +119,7 @@ func TestEventFailsAlone(t *testing.T) {
 		for _, e := range claim(t, s, now) {
 			all.Go(func() {
 				if bad := e.ID%5 == 0; bad {
-					if outcome, err := s.ApplyEvent(ctx, e, verdict("p", "no such status"), nothing, models.At(now)); err == nil {
+					if outcome, _, err := s.ApplyEvent(ctx, e, verdict("p", "no such status"), nothing, models.At(now)); err == nil {
 						t.Errorf("event %d was %s, want an error", e.ID, outcome)
 					}
 					return
@@ -146,7 +146,7 @@ func TestSharedCommitThatEndsEarly(t *testing.T) {
 	var all sync.WaitGroup
 	for _, e := range claim(t, s, now) {
 		all.Go(func() {
-			outcome, err := s.ApplyEvent(ctx, e, verdict(e.ExternalID, models.StatusVerified), nothing, models.At(now))
+			outcome, _, err := s.ApplyEvent(ctx, e, verdict(e.ExternalID, models.StatusVerified), nothing, models.At(now))
 			if got, getErr := s.Event(ctx, e.ID); getErr != nil || (got.Status == models.Processed) != (err == nil) {
 				t.Errorf("event %d: told %q %v, stored as %s %v", e.ID, outcome, err, got.Status, getErr)
 			}
@@ -185,7 +185,7 @@ func TestLockedCustomersDelayTheirOwnEvents(t *testing.T) {
 	delayed := map[string]models.Event{}
 	for _, e := range claim(t, s, now) {
 		all.Go(func() {
-			if _, err := s.ApplyEvent(ctx, e, verdict(e.ExternalID, models.StatusVerified), nothing, models.At(now)); err != nil {
+			if _, _, err := s.ApplyEvent(ctx, e, verdict(e.ExternalID, models.StatusVerified), nothing, models.At(now)); err != nil {
 				mu.Lock()
 				delayed[e.ExternalID] = e
 				mu.Unlock()
@@ -222,7 +222,7 @@ func TestCallerGivesUp(t *testing.T) {
 				if i == 20 {
 					cancel()
 				}
-				outcome, err := s.ApplyEvent(impatient, e, verdict(e.ExternalID, models.StatusVerified), always("mail"), models.At(now))
+				outcome, _, err := s.ApplyEvent(impatient, e, verdict(e.ExternalID, models.StatusVerified), always("mail"), models.At(now))
 				if err == nil && outcome != models.Applied {
 					t.Errorf("event %d: %q without an error", e.ID, outcome)
 				}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -13,97 +14,95 @@ import (
 
 const (
 	// maxShared is how many transactions share one commit on SQLite. A delivery may have to wait for that many.
-	maxShared = 32
-	// fewShared is the same while deliveries arrive, until none has arrived for lull. The acknowledgements go first.
-	fewShared = 4
-	lull      = 20 * time.Millisecond
+	maxShared = 16
+	// maxParallel is how many transactions run at once on Postgres, besides those of deliveries. It leaves some of maxConns for the rest.
+	maxParallel = 14
 )
 
 // errClosed is returned by calls after Close.
 var errClosed = errors.New("database is closed")
 
-// transaction is one caller's transaction that waits for SQLite's only writing connection.
+// transaction is one transaction that waits to be run.
 type transaction struct {
 	ctx  context.Context
 	do   func(tx *gorm.DB) error
-	done chan error // buffered: the writer never waits for the caller
+	done func(error) // gets the result; it never waits
 }
 
-// transact runs do in a transaction, which is committed if do returns nil. do must use only tx.
-//
-// On SQLite, transactions that wait for the writing connection share a commit. Each has its own savepoint, so that it can fail alone. A
-// single transaction does not wait for others.
+// transact runs do in a transaction, which is committed if do returns nil. do must use only tx. It may be called again, if the first
+// transaction was not committed.
 func (s *Store) transact(ctx context.Context, do func(tx *gorm.DB) error) error {
-	return s.transactIn(ctx, s.shared, do)
-}
-
-// transactIn does the same with one of the two queues for SQLite's writing connection.
-func (s *Store) transactIn(ctx context.Context, queue chan *transaction, do func(tx *gorm.DB) error) error {
-	t := &transaction{ctx, do, make(chan error, 1)}
-	if s.dialect != "sqlite" {
-		return s.dropReadOnly(s.db.WithContext(ctx).Transaction(t.run))
-	}
+	done := make(chan error, 1)
 	select {
-	case queue <- t:
+	case s.others <- &transaction{ctx, do, func(err error) { done <- err }}:
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-s.closing:
 		return errClosed
 	}
-	return <-t.done // even if ctx is done: do may be running
+	return <-done // even if ctx is done: do may be running
 }
 
-// start runs the goroutines that collect work into shared commits. Postgres commits in parallel: a second goroutine fills a batch
-// of deliveries while the first waits for its commit.
+// start runs the goroutines that write. SQLite has a single writer. On Postgres, two take turns with the deliveries: one collects a
+// batch while the other waits for its commit.
 func (s *Store) start() {
-	s.running.Go(s.collectDeliveries)
 	if s.dialect == "sqlite" {
-		s.running.Go(s.commitShared)
-	} else {
-		s.running.Go(s.collectDeliveries)
+		s.running.Go(func() { s.write(s.inbox, s.others, maxShared) })
+		return
+	}
+	for range 2 {
+		s.running.Go(func() { s.write(s.inbox, nil, 1) })
+	}
+	for range maxParallel {
+		s.running.Go(func() { s.write(nil, s.others, 1) })
 	}
 }
 
-// commitShared is the one goroutine that writes to SQLite.
-func (s *Store) commitShared() {
-	var lastDeliveries time.Time
+// write commits what waits in the two channels, one of which may be nil, until the store is closed. All deliveries that wait are one
+// transaction. Up to most transactions share a commit.
+func (s *Store) write(inbox chan *delivery, others chan *transaction, most int) {
 	for {
+		var first *transaction
 		select {
-		case deliveries := <-s.urgent:
-			lastDeliveries = time.Now()
-			s.commit(waiting(s.shared, deliveries, 1+fewShared))
-		case first := <-s.shared:
-			most := maxShared
-			if time.Since(lastDeliveries) < lull {
-				most = fewShared
+		case d := <-inbox:
+			deliveries := waiting(inbox, d, maxBatch)
+			if len(deliveries) >= crowd {
+				s.crowded.Store(time.Now().UnixNano())
 			}
-			s.commit(waiting(s.shared, first, most))
+			first = addition(deliveries)
+		case first = <-others:
 		case <-s.closing:
 			return
 		}
+		s.commit(waiting(others, first, most))
 	}
 }
 
-// commit runs the transactions of a batch in one, and sends each caller the result of its own.
+// commit runs some transactions in one, and sends each caller the result. If one of them fails, it is run again alone, and the others
+// again without it.
 func (s *Store) commit(batch []*transaction) {
-	errs := make([]error, len(batch))
-	err := s.db.Transaction(func(tx *gorm.DB) error {
+	ctx := context.Background()
+	if len(batch) == 1 {
+		ctx = batch[0].ctx
+	}
+	failed := 0 // if it is the commit that fails, the first one will do
+	err := s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 		for i, t := range batch {
-			if err := tx.Exec("SAVEPOINT one").Error; err != nil {
+			if err := t.run(tx); err != nil {
+				failed = i
 				return err
-			}
-			if errs[i] = t.run(tx); errs[i] != nil && tx.Exec("ROLLBACK TO one").Error != nil {
-				return errs[i] // SQLite has rolled back the whole batch itself, as it may when the disk is full
 			}
 		}
 		return nil
 	})
+	if err != nil && len(batch) > 1 {
+		s.commit([]*transaction{batch[failed]})
+		s.commit(slices.Delete(batch, failed, failed+1))
+		return
+	}
 	err = s.dropReadOnly(err)
-	for i, t := range batch {
-		if errs[i] == nil {
-			errs[i] = err // the error of the commit, if it failed
-		}
-		t.done <- errs[i]
+	for _, t := range batch {
+		t.done(err)
 	}
 }
 

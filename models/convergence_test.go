@@ -86,7 +86,7 @@ func TestAnyOrderLeadsToTheSameRows(t *testing.T) {
 				if err != nil || len(claimed) != 1 {
 					rt.Fatal(claimed, err)
 				}
-				if _, err := s.ApplyEvent(ctx, claimed[0], e.facts, nothing, models.At(now)); err != nil {
+				if _, _, err := s.ApplyEvent(ctx, claimed[0], e.facts, nothing, models.At(now)); err != nil {
 					rt.Fatal(err)
 				}
 			}

@@ -22,6 +22,7 @@ type Customer struct {
 	ScreeningStatus string    `json:"screening_status"`
 	AMLHold         bool      `json:"aml_hold" gorm:"column:aml_hold"`
 	Sandbox         bool      `json:"sandbox"`  // a sandbox event changed the record
+	HasCases        bool      `json:"-"`        // a case is, or was, linked to the person
 	Events          int       `json:"-"`        // processed events that named this person
 	Revision        int       `json:"revision"` // the same plus the events of the person's cases
 	CreatedAt       Time      `json:"created_at" gorm:"autoCreateTime:false"`

@@ -111,7 +111,7 @@ func live(b *testing.B, s *Store, n int) {
 			return
 		}
 		who := 1 + rand.IntN(200_000)
-		if _, err := s.ApplyEvent(b.Context(), events[0], Facts{
+		if _, _, err := s.ApplyEvent(b.Context(), events[0], Facts{
 			SubjectID: fmt.Sprintf("subject-%d", who),
 			Profile:   Profile{ExternalID: fmt.Sprintf("user-%d", who)},
 			Decisions: []Decision{{Source: FromApplicant, Authority: ByManual, Status: StatusVerified}},

@@ -106,7 +106,7 @@ func claim(t *testing.T, s *models.Store, at time.Time) []models.Event {
 // apply applies a claimed event and fails the test unless it has that outcome.
 func apply(t *testing.T, s *models.Store, e models.Event, f models.Facts, want models.Outcome) {
 	t.Helper()
-	if got, err := s.ApplyEvent(ctx, e, f, nothing, models.At(now)); err != nil || got != want {
+	if got, _, err := s.ApplyEvent(ctx, e, f, nothing, models.At(now)); err != nil || got != want {
 		t.Fatalf("apply %s: %q %v, want %q", e.ExternalID, got, err, want)
 	}
 }
@@ -141,7 +141,7 @@ func react(t *testing.T, s *models.Store, e models.Event, f models.Facts, want m
 	t.Helper()
 	add(t, s, e, models.Accepted)
 	e = only(t, claim(t, s, now))
-	if got, err := s.ApplyEvent(ctx, e, f, followUps, models.At(now)); err != nil || got != want {
+	if got, _, err := s.ApplyEvent(ctx, e, f, followUps, models.At(now)); err != nil || got != want {
 		t.Fatalf("apply %s: %q %v, want %q", e.ExternalID, got, err, want)
 	}
 	return e

@@ -26,6 +26,9 @@ const (
 const (
 	// maxBatch is how many deliveries share one commit at most.
 	maxBatch = 128
+	// crowd is how many deliveries in one commit mean that they crowd in, and crowdTime how long that counts.
+	crowd     = 16
+	crowdTime = 50 * time.Millisecond
 	// addTimeout is how long a delivery waits for its commit. Providers give up after 5 s at the earliest; a quick 503 lets
 	// them try again, and keeps the deliveries behind it from piling up.
 	addTimeout = 1500 * time.Millisecond
@@ -63,28 +66,25 @@ func (s *Store) AddEvent(ctx context.Context, e Event) (Receipt, error) {
 	}
 }
 
-// collectDeliveries commits the deliveries that wait in the inbox channel, up to maxBatch at once.
-func (s *Store) collectDeliveries() {
-	for {
-		select {
-		case first := <-s.inbox:
-			batch := waiting(s.inbox, first, maxBatch)
-			ctx, cancel := context.WithTimeout(context.Background(), addTimeout)
-			err := s.transactIn(ctx, s.urgent, func(tx *gorm.DB) error {
-				// The commit waits for the disk, whatever the server's default. SQLite's always does.
-				if err := onPostgres(tx, "SELECT set_config('synchronous_commit', 'on', true)"); err != nil {
-					return err
-				}
-				return addEvents(tx, batch)
-			})
-			cancel()
-			for _, d := range batch {
-				d.done <- err
-			}
-		case <-s.closing:
-			return
+// Crowded reports whether deliveries arrive so fast that they have to wait for each other. Other work should wait then.
+func (s *Store) Crowded() bool { return time.Since(time.Unix(0, s.crowded.Load())) < crowdTime }
+
+// addition returns the transaction that adds some deliveries.
+func addition(batch []*delivery) *transaction {
+	ctx, cancel := context.WithTimeout(context.Background(), addTimeout)
+	add := func(tx *gorm.DB) error {
+		// The commit waits for the disk, whatever the server's default. SQLite's always does.
+		if err := onPostgres(tx, "SELECT set_config('synchronous_commit', 'on', true)"); err != nil {
+			return err
 		}
+		return addEvents(tx, batch)
 	}
+	return &transaction{ctx, add, func(err error) {
+		cancel()
+		for _, d := range batch {
+			d.done <- err
+		}
+	}}
 }
 
 // eventKey returns what makes a row of events unique: 16 bytes of a hash over the provider and its ID of the event. For a quarantined

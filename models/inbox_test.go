@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -318,4 +319,33 @@ func withParameter(t *testing.T, rawURL, name, value string) string {
 	query.Set(name, value)
 	u.RawQuery = query.Encode()
 	return u.String()
+}
+
+// Deliveries that have to wait for each other are a crowd, until a moment after they stop.
+func TestCrowd(t *testing.T) {
+	onBothDialects(t, func(t *testing.T, s *models.Store) {
+		add(t, s, event("alone", "{}"), models.Accepted)
+		if s.Crowded() {
+			t.Error("one delivery is a crowd")
+		}
+		var crowded atomic.Bool
+		var all sync.WaitGroup
+		for i := range 64 {
+			all.Go(func() {
+				for j := 0; j < 50 && !crowded.Load(); j++ {
+					add(t, s, event(fmt.Sprint(i, "-", j), "{}"), models.Accepted)
+					crowded.CompareAndSwap(false, s.Crowded())
+				}
+			})
+		}
+		all.Wait()
+		if !crowded.Load() {
+			t.Error("64 senders at once are no crowd")
+		}
+		for deadline := time.Now().Add(10 * time.Second); s.Crowded(); time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatal("the crowd does not end")
+			}
+		}
+	})
 }

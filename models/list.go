@@ -185,7 +185,7 @@ func (s *Store) Customer(ctx context.Context, id int64) (Customer, CustomerFacts
 	if err := s.read.WithContext(ctx).Take(&c, id).Error; err != nil {
 		return c, CustomerFacts{}, wrap(fmt.Sprintf("get customer %d", id), err)
 	}
-	facts, cases, err := customerRows(s.read.WithContext(ctx), id)
+	facts, cases, err := customerRows(s.read.WithContext(ctx), c)
 	return c, customerFacts(facts, cases), wrap(fmt.Sprintf("get facts of customer %d", id), err)
 }
 

@@ -169,7 +169,7 @@ func ask(t *testing.T, s *Store) {
 	}
 	apply := func(f Facts) {
 		t.Helper()
-		_, err := s.ApplyEvent(ctx, take(), f, func(Change) []FollowUp { return []FollowUp{{Name: "mail", Queue: DefaultQueue}} }, At(now))
+		_, _, err := s.ApplyEvent(ctx, take(), f, func(Change) []FollowUp { return []FollowUp{{Name: "mail", Queue: DefaultQueue}} }, At(now))
 		must(err)
 	}
 	verified := Facts{SubjectID: "subject-7", Decisions: []Decision{{Source: FromApplicant, Authority: ByManual, Status: StatusRejected}}}

@@ -82,6 +82,7 @@ func (s *Store) Due(ctx context.Context, w Work, queue string, now time.Time) (b
 func (s *Store) Offer(ctx context.Context, w Work, queue string, limit int, now time.Time) (o Offer, gaveUp []int64, err error) {
 	o = Offer{Work: w, DueAt: At(now.Add(ClaimTimeout))}
 	err = s.transact(ctx, func(tx *gorm.DB) error {
+		o.IDs, gaveUp = nil, nil // it may be called again
 		oldest := due(tx, w, queue, now).Select("id", "attempts").Order("due_at").Limit(limit)
 		if s.dialect == "postgres" {
 			oldest = oldest.Clauses(clause.Locking{Strength: "UPDATE", Options: "SKIP LOCKED"}) // another relay is offering those
@@ -143,6 +144,7 @@ func (s *Store) ClaimFollowUps(ctx context.Context, o Offer, now time.Time) ([]F
 func claim[T any](ctx context.Context, s *Store, o Offer, now time.Time, omit []string, set func(*T, map[int64]int)) ([]T, error) {
 	var rows []PendingEvent
 	err := s.transact(ctx, func(tx *gorm.DB) error {
+		rows = nil // it may be called again
 		return tx.Table(string(o.Work)).Model(&rows).Clauses(clause.Returning{Columns: []clause.Column{{Name: "id"}, {Name: "attempts"}}}).
 			Where("id IN ? AND due_at = ?", o.IDs, o.DueAt).
 			Updates(map[string]any{"attempts": gorm.Expr("attempts + 1"), "due_at": At(now.Add(ClaimTimeout))}).Error

@@ -74,7 +74,7 @@ func (c chore) claim(o models.Offer, at time.Time) (attempts []attempt) {
 		}
 		for _, e := range events {
 			attempts = append(attempts, attempt{e.ID, e.Attempts, func() error {
-				_, err := c.s.ApplyEvent(ctx, e, verdict("p", models.StatusVerified), nothing, models.At(now))
+				_, _, err := c.s.ApplyEvent(ctx, e, verdict("p", models.StatusVerified), nothing, models.At(now))
 				return err
 			}})
 		}

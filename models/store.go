@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -40,9 +41,9 @@ type Store struct {
 	lock    *flock.Flock // SQLite: keeps other processes away from the file
 	dialect string
 
-	inbox   chan *delivery    // waiting for a shared commit: see inbox.go
-	urgent  chan *transaction // SQLite: deliveries that wait for a commit, see commit.go
-	shared  chan *transaction // SQLite: all other transactions
+	inbox   chan *delivery    // deliveries that wait for a commit, see inbox.go
+	others  chan *transaction // all other transactions, see commit.go
+	crowded atomic.Int64      // when deliveries last crowded in, as Unix nanoseconds
 	closing chan struct{}
 	running sync.WaitGroup
 }
@@ -53,7 +54,7 @@ type Store struct {
 //
 // The error never contains the URL or parts of it: it may hold a password.
 func Open(ctx context.Context, rawURL string) (*Store, error) {
-	s := &Store{inbox: make(chan *delivery, maxBatch), urgent: make(chan *transaction), shared: make(chan *transaction), closing: make(chan struct{})}
+	s := &Store{inbox: make(chan *delivery, maxBatch), others: make(chan *transaction), closing: make(chan struct{})}
 	path, isSQLite := strings.CutPrefix(rawURL, "sqlite:")
 	var err error
 	switch {

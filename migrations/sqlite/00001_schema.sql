@@ -100,6 +100,7 @@ CREATE TABLE customers (
     screening_status TEXT    NOT NULL DEFAULT '',
     aml_hold         BOOLEAN NOT NULL DEFAULT FALSE,
     sandbox          BOOLEAN NOT NULL DEFAULT FALSE,
+    has_cases        BOOLEAN NOT NULL DEFAULT FALSE,  -- a case is, or was, linked to the person
     events           BIGINT  NOT NULL DEFAULT 0,   -- processed events that named this person
     revision         BIGINT  NOT NULL DEFAULT 0,   -- the same plus the events of the person's cases
     created_at       BIGINT  NOT NULL,
@@ -164,7 +165,7 @@ CREATE TABLE companies (
 -- What has to be done outside the database, and its result.
 CREATE TABLE follow_ups (
     id          INTEGER PRIMARY KEY,
-    key         TEXT    NOT NULL UNIQUE,           -- the idempotency key: event, customer and name
+    key         TEXT    NOT NULL,                  -- the idempotency key: a hash of event, customer and name
     name        TEXT    NOT NULL,
     once        BOOLEAN NOT NULL,                  -- at most one of this name for the customer
     customer_id BIGINT  NOT NULL,
@@ -185,7 +186,7 @@ CREATE UNIQUE INDEX follow_ups_once ON follow_ups (customer_id, name) WHERE once
 CREATE INDEX follow_ups_due ON follow_ups (queue, due_at) WHERE due_at > 0;
 CREATE INDEX follow_ups_failed ON follow_ups (id) WHERE failed;
 CREATE INDEX follow_ups_customer ON follow_ups (customer_id, id);
-CREATE INDEX follow_ups_event ON follow_ups (event_id, id);
+CREATE UNIQUE INDEX follow_ups_event ON follow_ups (event_id, customer_id, name);
 CREATE INDEX follow_ups_name ON follow_ups (name, id);
 CREATE INDEX follow_ups_result ON follow_ups (result, id);
 
