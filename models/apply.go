@@ -222,6 +222,9 @@ func (a *application) foldCase(tx *gorm.DB) error {
 func (a *application) foldCustomers(tx *gorm.DB) error {
 	for _, c := range a.customers {
 		before := *c
+		if c.Revision == 0 {
+			before = Customer{Status: StatusPending} // it is new
+		}
 		c.HasCases = c.HasCases || a.kase != nil
 		facts, cases, err := customerRows(tx, *c)
 		if err != nil {

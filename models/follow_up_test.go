@@ -49,6 +49,22 @@ func TestFollowUpsFollowRealChanges(t *testing.T) {
 	})
 }
 
+// Before a customer's first event there was none.
+func TestFollowUpOfNewCustomer(t *testing.T) {
+	onBothDialects(t, func(t *testing.T, s *models.Store) {
+		var before []models.Customer
+		note := func(c models.Change) []models.FollowUp {
+			before = append(before, c.Before)
+			return nil
+		}
+		react(t, s, at(1, "first"), verdict("p", models.StatusVerified), models.Applied, note)
+		react(t, s, at(2, "second"), verdict("p", models.StatusFailed), models.Applied, note)
+		if len(before) != 2 || before[0].ID != 0 || before[0].Status != models.StatusPending || before[1].ID != 1 {
+			t.Errorf("before: %+v", before)
+		}
+	})
+}
+
 // Once means once for the customer, however often the status changes. One that was overtaken does not count.
 func TestFollowUpOnce(t *testing.T) {
 	onBothDialects(t, func(t *testing.T, s *models.Store) {
