@@ -70,7 +70,7 @@ func readSecrets(vars map[string]string, p *problems) map[string][]handlers.Secr
 					continue
 				}
 			}
-			values := splitSecrets(text)
+			values := SplitSecrets(text)
 			if len(values) == 0 {
 				p.addf("%s holds no secret", variable)
 			}
@@ -82,8 +82,8 @@ func readSecrets(vars map[string]string, p *problems) map[string][]handlers.Secr
 	return secrets
 }
 
-// splitSecrets splits a list at commas and newlines.
-func splitSecrets(text string) (values []string) {
+// SplitSecrets splits a list of secrets at commas and newlines.
+func SplitSecrets(text string) (values []string) {
 	for value := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == ',' || r == '\n' }) {
 		if value = strings.TrimSpace(value); value != "" {
 			values = append(values, value)

@@ -66,7 +66,7 @@ type SubscriptionState struct {
 	LastEventAt         models.Time `json:"last_event_at"` // of any of the provider's events
 	CheckedAt           models.Time `json:"checked_at"`
 	Problem             string      `json:"problem"`
-	Mend                string      `json:"mend"` // the command that fixes it
+	Fix                 string      `json:"fix"` // the command that fixes it
 }
 
 // callTimeout is how long a call may take.

@@ -24,6 +24,7 @@ import (
 
 	"example.com/identity-webhooks/app"
 	"example.com/identity-webhooks/handlers"
+	"example.com/identity-webhooks/models"
 )
 
 // bench is the command that measures a server.
@@ -32,7 +33,7 @@ type bench struct {
 	url, admin, database, redis, dup string
 	providers                        []string
 	connections, customers           int
-	rate, repeat                     float64 // repeat is what dup says
+	rate, repeat                     float64 // repeat is dup as a fraction
 	duration                         time.Duration
 	shuffle, json                    bool
 
@@ -43,7 +44,7 @@ type bench struct {
 	runID    string // part of all IDs
 	start    time.Time
 	prepared []benchSample
-	order    []int // in which the events of a crowd are sent; nil if they are sent in turn
+	order    []int // in which the events of a crowd are sent
 	next     atomic.Int64
 }
 
@@ -76,7 +77,7 @@ sent.`,
 	f.StringVar(&b.database, "database", "", "the database to use (default: DATABASE_URL of the environment)")
 	f.StringVar(&b.redis, "redis", "", "the Redis to use (default: REDIS_URL of the environment)")
 	f.StringSliceVar(&b.providers, "providers", nil, "send events of these providers (default: all)")
-	f.StringVar(&b.dup, "dup", "0%", "send this share of the acknowledged events again")
+	f.StringVar(&b.dup, "dup", "0%", "send this percentage of the acknowledged events again")
 	f.IntVar(&b.connections, "connections", 32, "send over this many connections")
 	f.IntVar(&b.customers, "customers", 10_000, "spread the events over this many customers of each provider")
 	f.Float64Var(&b.rate, "rate", 0, "events per second; latency counts from when each is due (default: no limit)")
@@ -90,28 +91,25 @@ sent.`,
 
 // check reports all that is wrong with the flags.
 func (b *bench) check() error {
-	var problems []error
-	want := func(ok bool, format string, args ...any) {
-		if !ok {
-			problems = append(problems, fmt.Errorf(format, args...))
-		}
+	problems := []error{atLeastOne("connections", b.connections), atLeastOne("customers", b.customers)}
+	percent, err := strconv.ParseFloat(strings.TrimSuffix(b.dup, "%"), 64)
+	if err != nil || percent < 0 || percent > 100 {
+		problems = append(problems, usagef("--dup is %q: want a percentage such as 5%%", b.dup))
 	}
-	share, err := strconv.ParseFloat(strings.TrimSuffix(b.dup, "%"), 64)
-	if b.repeat = share; strings.HasSuffix(b.dup, "%") {
-		b.repeat /= 100
+	b.repeat = percent / 100
+	if b.duration <= 0 || b.rate < 0 {
+		problems = append(problems, usagef("--duration is %s and --rate %g: want a time such as 10s, and a number", b.duration, b.rate))
 	}
-	want(err == nil && b.repeat >= 0 && b.repeat <= 1, "--dup is %q: want a share such as 5%%", b.dup)
-	want(b.duration > 0, "--duration is %s: want a time such as 10s", b.duration)
-	want(b.rate >= 0, "--rate is %g: want events per second", b.rate)
-	want(b.url != "" || b.admin == "", "--admin needs --url")
-	problems = append(problems, atLeastOne("connections", b.connections), atLeastOne("customers", b.customers))
+	if b.admin != "" && b.url == "" {
+		problems = append(problems, usagef("--admin needs --url"))
+	}
 	if len(b.providers) == 0 {
 		b.providers = handlers.ProviderNames()
 	}
 	for _, name := range b.providers {
 		problems = append(problems, checkProvider(name))
 	}
-	return usage(errors.Join(problems...))
+	return errors.Join(problems...)
 }
 
 func (b *bench) run(cmd *cobra.Command, _ []string) error {
@@ -119,13 +117,13 @@ func (b *bench) run(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	b.stderr = cmd.ErrOrStderr()
-	ctx, r := cmd.Context(), &benchReport{}
-	err := b.compare(ctx, r)
+	r := &benchReport{}
+	err := b.compare(cmd.Context(), r)
 	b.show("")
 	if err != nil {
 		return err
 	}
-	if r.Interrupted = ctx.Err() != nil; b.json {
+	if r.Interrupted = cmd.Context().Err() != nil; b.json {
 		err = printJSON(cmd.OutOrStdout(), r)
 	} else {
 		b.print(cmd.OutOrStdout(), r)
@@ -164,14 +162,14 @@ func (b *bench) compare(ctx context.Context, r *benchReport) (err error) {
 	} else {
 		err = b.measureOwn(ctx, c, r)
 	}
-	if err != nil || ctx.Err() != nil {
+	if err != nil {
 		return err
 	}
-	after, err := b.baseline(ctx)
+	r.BaselineAfter, err = b.baseline(ctx)
 	if ctx.Err() != nil {
 		return nil // the rest of the report is complete
 	}
-	if r.BaselineAfter = after; err == nil && b.rate == 0 { // at a rate, the share would only reflect the rate
+	if err == nil && b.rate == 0 { // at a rate, the share would only reflect the rate
 		r.AckRatio = 2 * r.PerSecond / (r.BaselineBefore.PerSecond + r.BaselineAfter.PerSecond)
 	}
 	return err
@@ -227,8 +225,10 @@ func (b *bench) baseline(ctx context.Context) (*speed, error) {
 	l.sign = func(provider string, body []byte) handlers.Request {
 		return handlers.Request{Path: provider, Header: http.Header{"X-Signature": {baselineMAC(body)}}, Body: body}
 	}
-	err := errors.Join(l.send(ctx), ctx.Err())
-	return new(l.speed()), err
+	if err := cmp.Or(l.send(ctx), ctx.Err()); err != nil {
+		return nil, err
+	}
+	return new(l.speed()), nil
 }
 
 // measureOwn measures a server that it starts in this process.
@@ -252,7 +252,7 @@ func (b *bench) measureOwn(ctx context.Context, c app.Config, r *benchReport) (e
 
 // measure sends to a server, waits until all events are processed, and checks them.
 func (b *bench) measure(ctx context.Context, base string, a admin, r *benchReport) error {
-	check, err := newChecker(ctx, a)
+	before, err := newest[models.Event](ctx, a, "events", nil, 1)
 	if err != nil {
 		return err
 	}
@@ -266,9 +266,13 @@ func (b *bench) measure(ctx context.Context, base string, a admin, r *benchRepor
 	if ctx.Err() != nil {
 		waiting = context.WithoutCancel(ctx) // Ctrl+C ended the sending; the events are awaited all the same
 	}
-	if err := check.drain(waiting, b.show); err != nil {
+	if err := b.drain(waiting, a); err != nil {
 		return err
 	}
 	b.show("checking %d events", len(l.acknowledged))
-	return check.check(context.WithoutCancel(ctx), l, r)
+	last := int64(0)
+	if len(before) > 0 {
+		last = before[0].ID
+	}
+	return l.check(context.WithoutCancel(ctx), a, last, r)
 }

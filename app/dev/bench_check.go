@@ -1,13 +1,11 @@
 package dev
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,26 +20,6 @@ const (
 	minBacklog    = 500         // events that must wait for the drain to say something about speed
 )
 
-// checker finds out from the admin API what became of the events of a run.
-type checker struct {
-	admin                   admin
-	lastEvent, lastCustomer int64 // the newest IDs before the run
-}
-
-// newChecker notes what is there before a run.
-func newChecker(ctx context.Context, a admin) (*checker, error) {
-	events, err := newest[models.Event](ctx, a, "events", nil, 1)
-	customers, customersErr := newest[models.Customer](ctx, a, "customers", nil, 1)
-	c := &checker{admin: a}
-	for _, e := range events {
-		c.lastEvent = e.ID
-	}
-	for _, customer := range customers {
-		c.lastCustomer = customer.ID
-	}
-	return c, cmp.Or(err, customersErr)
-}
-
 // patiently calls f again while the server does not answer.
 func patiently(ctx context.Context, f func() error) error {
 	for deadline := time.Now().Add(adminPatience); ; {
@@ -53,18 +31,18 @@ func patiently(ctx context.Context, f func() error) error {
 }
 
 // drain waits until no event waits to be processed, that number does not fall for too long, or ctx is done.
-func (c *checker) drain(ctx context.Context, show func(format string, args ...any)) error {
+func (b *bench) drain(ctx context.Context, a admin) error {
 	for least, since := int64(math.MaxInt64), time.Now(); ; {
-		var waiting int64
-		err := patiently(ctx, func() error {
-			s, err := get[models.Stats](context.WithoutCancel(ctx), c.admin, "/api/stats")
-			waiting = s.Events[models.Received] + s.Events[models.Queued]
+		var s models.Stats
+		err := patiently(ctx, func() (err error) {
+			s, err = get[models.Stats](context.WithoutCancel(ctx), a, "/api/stats")
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		show("%d events wait to be processed", waiting)
+		waiting := s.Events[models.Received] + s.Events[models.Queued]
+		b.show("%d events wait to be processed", waiting)
 		if waiting < least {
 			least, since = waiting, time.Now()
 		}
@@ -89,87 +67,97 @@ func newer[T any](ctx context.Context, a admin, list string, last int64, id func
 	return found, err
 }
 
-// check looks for each of the acknowledged events and for its effect on a customer.
-func (c *checker) check(ctx context.Context, l *load, r *benchReport) error {
-	r.Seconds, r.Acknowledged, r.speed, r.counts = l.elapsed.Seconds(), len(l.acknowledged), l.speed(), l.counts
-	ours := map[string]bool{} // the external IDs of the acknowledged events
+// times returns the external IDs of the acknowledged events, each with 0.
+func (l *load) times() (map[string]int, error) {
+	times := map[string]int{}
 	for _, n := range l.acknowledged {
 		provider, body := l.bench.event(n)
 		e, err := l.bench.signers[provider].Envelope(body)
 		if err != nil {
-			return fmt.Errorf("read event %d: %w", n, err)
+			return nil, fmt.Errorf("read event %d: %w", n, err)
 		}
-		ours[e.ExternalID] = true
+		times[e.ExternalID] = 0
 	}
-	events, err := newer(ctx, c.admin, "events", c.lastEvent, func(e models.Event) int64 { return e.ID })
-	if err != nil {
-		return err
-	}
-	customers, err := newer(ctx, c.admin, "customers", c.lastCustomer, func(c models.Customer) int64 { return c.ID })
-	if err != nil {
-		return err
-	}
-	found := slices.DeleteFunc(slices.Clone(events), func(e models.Event) bool { return !ours[e.ExternalID] })
-	if len(found) == 0 && len(ours) > 0 {
-		return fmt.Errorf("the admin API at %s has none of the %d acknowledged events: is it that of another server?",
-			c.admin.base, len(ours))
-	}
-	r.time(found)
-	others := func(c models.Customer) bool { return !strings.Contains(c.SubjectID, l.bench.runID) }
-	r.judge(ours, events, slices.DeleteFunc(customers, others))
-	return nil
+	return times, nil
 }
 
-// judge counts what was lost or applied twice. A customer's revision is the number of events processed for that customer,
-// including those that arrived without being acknowledged.
-func (r *benchReport) judge(ours map[string]bool, events []models.Event, customers []models.Customer) {
-	waiting, processed, effects := map[string]bool{}, map[string]int{}, map[int64]int{}
+// check looks for each acknowledged event, and for its effect on a customer. The last event before the run has the ID last.
+//
+// A customer's revision is the number of events processed for that customer, including those that arrived without being
+// acknowledged.
+func (l *load) check(ctx context.Context, a admin, last int64, r *benchReport) error {
+	r.Seconds, r.Acknowledged, r.speed, r.counts = l.elapsed.Seconds(), len(l.acknowledged), l.speed(), l.counts
+	times, err := l.times() // how often each was applied or waits
+	if err != nil {
+		return err
+	}
+	events, err := newer(ctx, a, "events", last, func(e models.Event) int64 { return e.ID })
+	if err != nil {
+		return err
+	}
+	effects := map[int64]int{} // of the new events, by customer
+	oldest := int64(math.MaxInt64)
+	var found []models.Event
 	for _, e := range events {
-		switch {
-		case inWork(e):
-			waiting[e.ExternalID] = true
-		case e.CustomerID != nil && (e.Outcome == models.Applied || e.Outcome == models.Stale):
-			processed[e.ExternalID]++
+		isApplied := e.CustomerID != nil && (e.Outcome == models.Applied || e.Outcome == models.Stale)
+		if isApplied {
 			effects[*e.CustomerID]++
 		}
-	}
-	for id := range ours {
-		r.AppliedTwice += max(0, processed[id]-1)
-		if waiting[id] {
-			r.Waiting++
-		} else if processed[id] == 0 {
-			r.Lost++
-		}
-	}
-	if r.Waiting > 0 {
-		return // the customers may be newer than the events
-	}
-	for _, c := range customers {
-		r.AppliedTwice += max(0, c.Revision-effects[c.ID])
-		r.Lost += max(0, effects[c.ID]-c.Revision)
-	}
-}
-
-// time works out how long the events took, by the server's clock. The backlog is what waited when the last event arrived.
-func (r *benchReport) time(found []models.Event) {
-	var took []time.Duration
-	var lastProcessed time.Time
-	for _, e := range found { // the newest is the first
-		if e.ProcessedAt.IsZero() {
+		if _, isOurs := times[e.ExternalID]; !isOurs {
 			continue
 		}
-		took = append(took, e.ProcessedAt.Sub(e.ReceivedAt.Time))
-		if e.ProcessedAt.After(found[0].ReceivedAt.Time) {
-			r.Backlog++
+		found = append(found, e)
+		if inWork(e) {
+			r.Waiting++
 		}
-		if e.ProcessedAt.After(lastProcessed) {
-			lastProcessed = e.ProcessedAt.Time
+		if isApplied {
+			oldest = min(oldest, *e.CustomerID)
+		}
+		if isApplied || inWork(e) {
+			times[e.ExternalID]++
 		}
 	}
-	slices.Sort(took)
-	r.EndToEndP50, r.EndToEndP99 = percentile(took, 0.5), percentile(took, 0.99)
+	if len(found) == 0 && len(times) > 0 {
+		return fmt.Errorf("the admin API at %s has none of the %d acknowledged events: is it that of another server?",
+			a.base, len(times))
+	}
+	for _, n := range times {
+		if n == 0 {
+			r.Lost++
+		}
+		r.AppliedTwice += max(0, n-1)
+	}
+	r.drained(found)
+	if r.Waiting > 0 {
+		return nil // the customers may be newer than the events
+	}
+	customers, err := newer(ctx, a, "customers", oldest-1, func(c models.Customer) int64 { return c.ID })
+	for _, c := range customers {
+		if strings.Contains(c.SubjectID, l.bench.runID) {
+			r.AppliedTwice += max(0, c.Revision-effects[c.ID])
+			r.Lost += max(0, effects[c.ID]-c.Revision)
+		}
+	}
+	return err
+}
+
+// drained works out how fast the backlog was processed: the events that waited when the last one, which is the first of those
+// found, arrived.
+func (r *benchReport) drained(found []models.Event) {
+	if len(found) == 0 {
+		return
+	}
+	arrived, processed := found[0].ReceivedAt, found[0].ReceivedAt
+	for _, e := range found {
+		if e.ProcessedAt.After(arrived.Time) {
+			r.Backlog++
+		}
+		if e.ProcessedAt.After(processed.Time) {
+			processed = e.ProcessedAt
+		}
+	}
 	if r.Backlog >= minBacklog {
-		r.DrainPerSecond = float64(r.Backlog) / lastProcessed.Sub(found[0].ReceivedAt.Time).Seconds()
+		r.DrainPerSecond = float64(r.Backlog) / processed.Sub(arrived.Time).Seconds()
 	}
 }
 
@@ -181,8 +169,6 @@ type benchReport struct {
 	speed
 	counts
 	AckRatio       float64 `json:"acks_to_baseline_ratio,omitempty"` // 0: not measured
-	EndToEndP50    float64 `json:"received_to_processed_p50_ms"`
-	EndToEndP99    float64 `json:"received_to_processed_p99_ms"`
 	Backlog        int     `json:"backlog_events"`
 	DrainPerSecond float64 `json:"drain_per_second,omitempty"` // 0: the backlog was too small
 	Lost           int     `json:"lost_events"`
@@ -206,15 +192,14 @@ type counts struct {
 	Refused    int `json:"refused_deliveries"`    // answers other than 200
 	Unanswered int `json:"unanswered_deliveries"` // the connection broke
 	Repeated   int `json:"repeated_deliveries"`   // of events that were acknowledged before
-	Misjudged  int `json:"misjudged_deliveries"`  // of a new event that was called a duplicate, or the reverse
 }
 
-// problem is an error if an acknowledged event was not processed exactly once, or an answer was wrong.
+// problem is an error if an acknowledged event was not processed exactly once.
 func (r *benchReport) problem() error {
 	switch {
-	case r.Lost+r.AppliedTwice+r.Misjudged > 0 || r.Waiting > 0 && !r.Interrupted:
-		return fmt.Errorf("not every event was processed exactly once: "+
-			"%d lost, %d applied twice, %d misjudged, %d not processed yet", r.Lost, r.AppliedTwice, r.Misjudged, r.Waiting)
+	case r.Lost+r.AppliedTwice > 0 || r.Waiting > 0 && !r.Interrupted:
+		return fmt.Errorf("not every event was processed exactly once: %d lost, %d applied twice, %d not processed yet",
+			r.Lost, r.AppliedTwice, r.Waiting)
 	case r.Acknowledged == 0 && !r.Interrupted:
 		return errors.New("no event was acknowledged")
 	}
@@ -234,32 +219,31 @@ func (b *bench) print(w io.Writer, r *benchReport) {
 	t := newTable(w, column{}, column{title: "PER SECOND"},
 		column{title: "P50 MS"}, column{title: "P95 MS"}, column{title: "P99 MS"}, column{title: "MAX MS"})
 	row := func(name string, s *speed) []string {
-		if s == nil {
-			return []string{name, "-", "-", "-", "-", "-"}
-		}
-		numbers := fmt.Sprintf("%.0f %.2f %.2f %.2f %.2f", s.PerSecond, s.P50, s.P95, s.P99, s.Max)
-		return append([]string{name}, strings.Fields(numbers)...)
+		return append([]string{name}, strings.Fields(fmt.Sprintf("%.0f %.2f %.2f %.2f %.2f", s.PerSecond, s.P50, s.P95, s.P99, s.Max))...)
 	}
-	t.print(row("bare net/http + HMAC, before", r.BaselineBefore), row("acknowledged, on disk", &r.speed),
-		row("bare net/http + HMAC, after", r.BaselineAfter))
+	lines := [][]string{row("bare net/http + HMAC, before", r.BaselineBefore), row("acknowledged, on disk", &r.speed)}
+	if r.BaselineAfter != nil {
+		lines = append(lines, row("bare net/http + HMAC, after", r.BaselineAfter))
+	}
+	t.print(lines...)
 	fmt.Fprintln(w)
-	known := func(format string, value float64) string {
-		if value == 0 {
-			return "" // is not shown
-		}
-		return fmt.Sprintf(format, value)
-	}
 	fields(w, [][2]string{
-		{"share of bare", known("%.2f", r.AckRatio)},
+		{"share of bare", unlessZero("%.2f", r.AckRatio)},
 		{"acknowledged", strconv.Itoa(r.Acknowledged)},
 		{"refused, unanswered", fmt.Sprintf("%d, %d", r.Refused, r.Unanswered)},
 		{"sent again", strconv.Itoa(r.Repeated)},
-		{"misjudged", strconv.Itoa(r.Misjudged)},
-		{"received to processed", fmt.Sprintf("p50 %.1f ms, p99 %.1f ms", r.EndToEndP50, r.EndToEndP99)},
 		{"backlog after sending", strconv.Itoa(r.Backlog)},
-		{"drain per second", known("%.0f", r.DrainPerSecond)},
+		{"drain per second", unlessZero("%.0f", r.DrainPerSecond)},
 		{"lost", strconv.Itoa(r.Lost)},
 		{"applied twice", strconv.Itoa(r.AppliedTwice)},
 		{"not processed yet", strconv.Itoa(r.Waiting)},
 	}...)
+}
+
+// unlessZero formats a number, and returns nothing for 0: it was not measured.
+func unlessZero(format string, value float64) string {
+	if value == 0 {
+		return ""
+	}
+	return fmt.Sprintf(format, value)
 }

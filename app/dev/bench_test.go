@@ -23,10 +23,10 @@ func benched(t *testing.T, args ...string) (r benchReport) {
 	if err := json.Unmarshal([]byte(out), &r); err != nil {
 		t.Fatal(err)
 	}
-	if r.Acknowledged == 0 || r.Lost+r.Waiting+r.AppliedTwice+r.Misjudged+r.Refused+r.Unanswered > 0 {
+	if r.Acknowledged == 0 || r.Lost+r.Waiting+r.AppliedTwice+r.Refused+r.Unanswered > 0 {
 		t.Errorf("got %+v", r)
 	}
-	if r.P50 <= 0 || r.P50 > r.P99 || r.P99 > r.Max || r.EndToEndP99 < r.EndToEndP50 || r.BaselineAfter == nil {
+	if r.P50 <= 0 || r.P50 > r.P99 || r.P99 > r.Max || r.BaselineAfter == nil {
 		t.Errorf("impossible times: %+v", r)
 	}
 	if left, err := filepath.Glob("data/bench-*"); err != nil || len(left) > 0 {
@@ -47,11 +47,7 @@ func TestBench(t *testing.T) {
 	}
 	out := succeed(t, "bench", "--duration", "300ms", "--rate", "50", "--connections", "2")
 	holds(t, out, "50 events/s wanted", "bare net/http + HMAC, before", "acknowledged, on disk", "lost")
-	for line := range strings.Lines(out) {
-		if len(line) > 81 {
-			t.Errorf("a line is longer than 80 characters: %s", line)
-		}
-	}
+	narrow(t, out)
 }
 
 func TestBenchOnServers(t *testing.T) {
@@ -131,16 +127,13 @@ func preparedBench(t *testing.T) *bench {
 func TestBenchEvents(t *testing.T) {
 	t.Parallel()
 	b := preparedBench(t)
-	taken, seen, last := map[int]bool{}, map[string]bool{}, map[string]time.Time{}
-	for range b.window() {
-		taken[b.take()] = true
-	}
+	seen, last := map[string]bool{}, map[string]time.Time{}
 	for n := range b.window() {
 		provider, body := b.event(n)
 		e, err := b.signers[provider].Envelope(body)
-		if err != nil || !taken[n] || seen[e.ExternalID] || e.OccurredAt.Before(last[provider+e.Type]) ||
+		if err != nil || seen[e.ExternalID] || e.OccurredAt.Before(last[provider+e.Type]) ||
 			!strings.Contains(string(body), `"bench-test-customer-`) {
-			t.Fatalf("event %d: %v, %s, taken is %t, seen is %t", n, err, body, taken[n], seen[e.ExternalID])
+			t.Fatalf("event %d: %v, %s, seen is %t", n, err, body, seen[e.ExternalID])
 		}
 		seen[e.ExternalID], last[provider+e.Type] = true, e.OccurredAt
 	}
@@ -149,12 +142,8 @@ func TestBenchEvents(t *testing.T) {
 // fakeAdmin is an admin API with these events and customers.
 func fakeAdmin(t *testing.T, events []models.Event, customers []models.Customer) admin {
 	t.Helper()
-	return admin{base: newFake(t, func(w http.ResponseWriter, r *http.Request) {
-		answer := map[string]any{"events": events, "customers": customers, "next_cursor": ""}
-		if r.URL.Path == "/api/stats" {
-			answer = nil
-		}
-		_ = json.NewEncoder(w).Encode(answer)
+	return admin{base: newFake(t, func(w http.ResponseWriter, _ *http.Request) {
+		_ = json.NewEncoder(w).Encode(map[string]any{"events": events, "customers": customers})
 	}).url}
 }
 
@@ -187,8 +176,7 @@ func TestBenchChecksEachEvent(t *testing.T) {
 	}
 	l := &load{bench: b, acknowledged: []int{0, 1, 2, 3, 5}, elapsed: time.Second}
 	check := func(events []models.Event) (r benchReport) {
-		c := &checker{admin: fakeAdmin(t, events, customers), lastEvent: 10}
-		if err := c.check(t.Context(), l, &r); err != nil || r.problem() == nil {
+		if err := l.check(t.Context(), fakeAdmin(t, events, customers), 10, &r); err != nil || r.problem() == nil {
 			t.Errorf("%v, %v", err, r.problem())
 		}
 		return r

@@ -126,17 +126,12 @@ func get[T any](ctx context.Context, a admin, path string) (T, error) {
 	return decode[T](a.call(ctx, http.MethodGet, path))
 }
 
-// post posts to path and returns the answer.
-func post[T any](ctx context.Context, a admin, path string) (T, error) {
-	return decode[T](a.call(ctx, http.MethodPost, path))
-}
-
 func decode[T any](body []byte, err error) (answer T, _ error) {
 	if err != nil {
 		return answer, err
 	}
 	if err := json.Unmarshal(body, &answer); err != nil {
-		return answer, fmt.Errorf("read the answer of the admin API: %w", err)
+		return answer, apiError{status: http.StatusOK, text: fmt.Sprintf("its answer cannot be read: %v", err)}
 	}
 	return answer, nil
 }

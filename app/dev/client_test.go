@@ -36,16 +36,6 @@ func TestAdminErrors(t *testing.T) {
 	}
 }
 
-// TestServerAway: without a server, the error says how to start one.
-func TestServerAway(t *testing.T) {
-	isolate(t)
-	r := run(t, "customers")
-	fails(t, r, false, "is the server running? Start it with: go run .")
-	if !isAway(r.err) {
-		t.Errorf("%v: isAway is false", r.err)
-	}
-}
-
 // TestAdminPassword: the password goes to the server, and to no other that it redirects to.
 func TestAdminPassword(t *testing.T) {
 	t.Parallel()

@@ -83,9 +83,10 @@ func serverURL(flag, value string) (string, error) {
 
 // webhookURL is where the world reaches a provider's webhooks at a server, and the same without a secret, to be shown.
 func webhookURL(base, name string, p handlers.Provider) (full, shown string) {
-	full = strings.TrimSuffix(base, "/") + "/webhooks/" + p.Sign(nil, time.Time{}).Path
+	base = strings.TrimSuffix(base, "/") + "/webhooks/"
+	full = base + p.Sign(nil, time.Time{}).Path
 	if handlers.TokenInPath(name) {
-		return full, strings.TrimSuffix(base, "/") + "/webhooks/" + name + "/<its secret>"
+		return full, base + name + "/<its secret>"
 	}
 	return full, full
 }

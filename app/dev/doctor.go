@@ -36,7 +36,6 @@ import (
 
 const (
 	checkTimeout = 5 * time.Second // for one check
-	clockLimit   = 2 * time.Second // between the database's clock and ours
 	longWait     = time.Minute     // of an event
 )
 
@@ -82,17 +81,16 @@ configuration is wrong.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			found, err := examine(cmd.Context())
-			w, counts := cmd.OutOrStdout(), map[string]int{}
+			w := cmd.OutOrStdout()
+			counts, painter := map[string]int{}, newPainter(w)
 			for i, f := range found {
 				counts[f.Result]++
 				if asJSON {
-					if err := printJSON(w, f); err != nil {
-						return err
-					}
+					err = errors.Join(err, printJSON(w, f))
 					continue
 				}
 				text := wrap(fmt.Sprintf("%-8s %-13s ", f.Result, f.Check), clean(f.Message))
-				fmt.Fprintln(w, strings.Replace(text, f.Result, newPainter(w).word(f.Result), 1))
+				fmt.Fprintln(w, strings.Replace(text, f.Result, painter.word(f.Result), 1))
 				if f.Fix != "" && (i+1 == len(found) || found[i+1].Fix != f.Fix) { // the same one is said once
 					fmt.Fprintln(w, wrap(strings.Repeat(" ", 23)+"→ ", clean(f.Fix)))
 				}
@@ -112,30 +110,33 @@ configuration is wrong.`,
 
 // examine checks the configuration, and then everything else. The error says that the configuration is wrong.
 func examine(ctx context.Context) (found []finding, wrong error) {
-	const name, fix = "configuration", "change it in .env or the environment; .env.example explains the variables"
+	const fix = "change it in .env or the environment; .env.example explains the variables"
+	add := func(check string, some []finding) {
+		for _, f := range some {
+			f.Check = check
+			found = append(found, f)
+		}
+	}
 	c, err := app.LoadConfig()
 	if err != nil {
 		wrong = usagef("the configuration is wrong")
 		for problem := range strings.SplitSeq(err.Error(), "\n") {
-			found = append(found, finding{name, "error", problem, fix})
+			add("configuration", fail(problem, fix))
 		}
 	}
 	for _, warning := range c.Warnings {
-		found = append(found, finding{name, "warning", warning, fix})
+		add("configuration", warn(warning, fix))
 	}
 	if len(found) == 0 {
-		providers := cmp.Or(strings.Join(slices.Sorted(maps.Keys(c.Secrets)), ", "), "none")
-		found = append(found, finding{name, "ok", fmt.Sprintf("APP_ENV %s, ROLE %s, secrets for %s", c.Env, c.Role, providers), ""})
+		providers := cmp.Or(strings.Join(sortedKeys(c.Secrets), ", "), "none")
+		add("configuration", fine(fmt.Sprintf("APP_ENV %s, ROLE %s, secrets for %s", c.Env, c.Role, providers)))
 	}
 	if c.Addr == "" { // .env cannot be read
 		return found, wrong
 	}
 	for _, check := range checks {
 		ctx, cancel := context.WithTimeout(ctx, checkTimeout)
-		for _, f := range check.run(ctx, c) {
-			f.Check = check.name
-			found = append(found, f)
-		}
+		add(check.name, check.run(ctx, c))
 		cancel()
 	}
 	return found, wrong
@@ -171,10 +172,10 @@ func checkFiles(_ context.Context, c app.Config) (found []finding) {
 			found = append(found, warn(problem, "chmod 600 "+file)...)
 		}
 	}
-	if len(found) > 0 {
-		return found
+	if len(found) == 0 {
+		return fine("only their owner can read the files with secrets and data")
 	}
-	return fine("only their owner can read the files with secrets and data")
+	return found
 }
 
 // sqlitePath returns the file of the database, unless it is Postgres.
@@ -238,18 +239,15 @@ func checkPostgres(ctx context.Context, address string) []finding {
 	cfg.DefaultQueryExecMode = pgx.QueryExecModeExec // works through PgBouncer as well
 	var backend uint32
 	var readOnly bool
-	var now time.Time
 	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err == nil {
 		defer conn.Close(ctx) //nolint:errcheck // it is only read
-		err = conn.QueryRow(ctx, "SELECT pg_backend_pid(), current_setting('transaction_read_only')::bool, clock_timestamp()").
-			Scan(&backend, &readOnly, &now)
+		err = conn.QueryRow(ctx, "SELECT pg_backend_pid(), current_setting('transaction_read_only')::bool").Scan(&backend, &readOnly)
 	}
 	if err != nil {
 		reasons := slices.Compact(strings.Split(err.Error(), "\n")) // it tries with TLS and without
 		return fail("Postgres: "+strings.Join(reasons, " "), "start Postgres, and check address, user and password in DATABASE_URL")
 	}
-	skew := time.Until(now).Round(time.Millisecond)
 	db := stdlib.OpenDB(*cfg)
 	defer db.Close() //nolint:errcheck // it is only read
 	found := checkMigrations(ctx, db, "postgres", "Postgres at "+cfg.Host)
@@ -260,9 +258,6 @@ func checkPostgres(ctx context.Context, address string) []finding {
 	if prepares && conn.PgConn().PID() != backend { // the process that the server named is not the one that answers
 		found = append(found, warn("PgBouncer or another pooler is before Postgres; in transaction mode, prepared statements fail",
 			"add ?default_query_exec_mode=exec to DATABASE_URL")...)
-	}
-	if skew.Abs() > clockLimit {
-		found = append(found, warn("the database's clock differs from ours by "+skew.String(), "synchronize both clocks with NTP")...)
 	}
 	return found
 }
@@ -293,21 +288,21 @@ func checkRedis(ctx context.Context, c app.Config) []finding {
 	}
 	r := openRedis(c.RedisURL)
 	defer r.Close() //nolint:errcheck // what it wrote expires
-	if err := r.Ping(ctx).Err(); err != nil && !strings.HasPrefix(err.Error(), "NOPERM") {
-		return fail("Redis: "+err.Error()+"; events are stored, but not processed",
-			"start Redis, and check the address and password in REDIS_URL")
-	}
 	key := "asynq:{" + c.QueuePrefix + ":doctor-" + strings.ToLower(rand.Text()) + "}"
-	err := errors.Join(
+	err := cmp.Or(
 		r.Set(ctx, key, 1, time.Minute).Err(),
 		r.Eval(ctx, "return redis.call('DEL', KEYS[1])", []string{key}).Err(),
 		r.Publish(ctx, "asynq:cancel", key).Err(),
 	)
 	switch {
-	case err != nil && strings.HasPrefix(err.Error(), "OOM"):
+	case err == nil:
+	case strings.HasPrefix(err.Error(), "OOM"):
 		return fail("Redis is full: "+err.Error(), "raise maxmemory")
-	case err != nil:
+	case strings.HasPrefix(err.Error(), "NOPERM"):
 		return fail("Redis refuses what asynq needs: "+err.Error(), "give the user the rights ~asynq:* &asynq:* +@all -@dangerous")
+	default:
+		return fail("Redis: "+err.Error()+"; events are stored, but not processed",
+			"start Redis, and check the address and password in REDIS_URL")
 	}
 	info, err := r.Info(ctx, "memory").Result()
 	_, rest, _ := strings.Cut(info, "maxmemory_policy:")
@@ -329,7 +324,7 @@ func checkServer(ctx context.Context, c app.Config) []finding {
 	}
 	server := admin{base: "http://" + reachable(c.Addr)}
 	if _, err := server.call(ctx, http.MethodGet, "/healthz"); err != nil {
-		return checkPort(ctx, "ADDR", c.Addr)
+		return checkPort(ctx, c.Addr)
 	}
 	if _, err := server.call(ctx, http.MethodGet, "/readyz"); err != nil {
 		return fail("the server at "+c.Addr+" answers, but cannot store deliveries now", "read its log")
@@ -338,14 +333,14 @@ func checkServer(ctx context.Context, c app.Config) []finding {
 }
 
 // checkPort checks that a server can listen on an address.
-func checkPort(ctx context.Context, name, addr string) []finding {
+func checkPort(ctx context.Context, addr string) []finding {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err == nil {
 		err = l.Close()
 	}
 	if err != nil {
 		return fail(fmt.Sprintf("our server does not answer at %s, and cannot start there: %v", addr, err),
-			"stop the program that uses the port, or change "+name)
+			"stop the program that uses the port, or change this variable")
 	}
 	return fine(addr + " is free: the server is not running")
 }
@@ -359,7 +354,7 @@ func checkAdminAPI(ctx context.Context, c app.Config) []finding {
 	}](ctx, newAdmin(c), "/api/stats")
 	switch e, isAPI := errors.AsType[apiError](err); {
 	case isAPI && e.status == 0:
-		return checkPort(ctx, "ADMIN_ADDR", c.AdminAddr)
+		return checkPort(ctx, c.AdminAddr)
 	case err != nil:
 		return fail(err.Error(), "if another program answers there, change ADMIN_ADDR")
 	}
@@ -376,7 +371,7 @@ func checkAdminAPI(ctx context.Context, c app.Config) []finding {
 	add(quarantined > 0, "go run . events --status quarantined; ask the provider", "quarantined events: %d", quarantined)
 	add(followUps > 0, "see /api/follow_ups?status=failed; fix the cause and replay them", "failed follow-ups: %d", followUps)
 	for _, state := range s.Subscriptions {
-		add(state.Problem != "", state.Mend, "subscription %s %s: %s", state.Provider, state.ID, state.Problem)
+		add(state.Problem != "", state.Fix, "subscription %s %s: %s", state.Provider, state.ID, state.Problem)
 	}
 	return found
 }

@@ -217,9 +217,16 @@ func (l *live) end() result {
 	}
 }
 
-// eachSample calls f with the envelope and the facts of every sample, whatever providers there are, until f returns false. The
-// error is that of reading the envelope.
-func eachSample(t *testing.T, f func(string, handlers.Envelope, models.Facts, error) bool) {
+// sample is a sample of testdata, and what our code reads in it.
+type sample struct {
+	name       string
+	envelope   handlers.Envelope
+	facts      models.Facts
+	unreadable error // of reading the envelope
+}
+
+// allSamples returns every sample, whatever providers there are.
+func allSamples(t *testing.T) (list []sample) {
 	t.Helper()
 	names, err := sampleNames(samples())
 	if err != nil {
@@ -231,67 +238,59 @@ func eachSample(t *testing.T, f func(string, handlers.Envelope, models.Facts, er
 		if err != nil {
 			t.Fatal(err)
 		}
-		body, err := fs.ReadFile(samples(), name+".json")
+		_, body, err := findSample(samples(), name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		env, bad := p.Envelope(body)
-		facts, _ := registry.Translate(models.Event{Provider: providerOf(name), Generation: env.Generation, Type: env.Type, Body: body})
-		if !f(name, env, facts, bad) {
-			return
-		}
+		e, unreadable := p.Envelope(body)
+		facts, _ := registry.Translate(models.Event{Provider: providerOf(name), Generation: e.Generation, Type: e.Type, Body: body})
+		list = append(list, sample{name, e, facts, unreadable})
 	}
+	return list
 }
 
 // sampleWhere returns the name of the first sample that matches.
-func sampleWhere(t *testing.T, match func(handlers.Envelope, models.Facts, error) bool) (found string) {
+func sampleWhere(t *testing.T, match func(sample) bool) string {
 	t.Helper()
-	eachSample(t, func(name string, env handlers.Envelope, facts models.Facts, bad error) bool {
-		if match(env, facts, bad) {
-			found = name
-		}
-		return found == ""
-	})
-	if found == "" {
+	all := allSamples(t)
+	i := slices.IndexFunc(all, match)
+	if i < 0 {
 		t.Skip("there is no such sample")
 	}
-	return found
+	return all[i].name
 }
 
 // onePerProvider returns a sample of each provider.
 func onePerProvider(t *testing.T) (names []string) {
 	t.Helper()
-	eachSample(t, func(name string, _ handlers.Envelope, _ models.Facts, _ error) bool {
-		if len(names) == 0 || providerOf(names[len(names)-1]) != providerOf(name) {
-			names = append(names, name)
+	for _, s := range allSamples(t) {
+		if len(names) == 0 || providerOf(names[len(names)-1]) != providerOf(s.name) {
+			names = append(names, s.name)
 		}
-		return true
-	})
+	}
 	return names
 }
 
 // verifying is a sample that verifies a person.
 func verifying(t *testing.T) string {
 	t.Helper()
-	return sampleWhere(t, func(e handlers.Envelope, f models.Facts, _ error) bool {
-		return f.SubjectID != "" && !f.Sandbox && !e.Sandbox && !e.Derived && slices.ContainsFunc(f.Decisions, func(d models.Decision) bool { return d.Status == models.StatusVerified })
+	isVerified := func(d models.Decision) bool { return d.Status == models.StatusVerified }
+	return sampleWhere(t, func(s sample) bool {
+		isPlain := !s.envelope.Sandbox && !s.facts.Sandbox && !s.envelope.Derived
+		return isPlain && s.facts.SubjectID != "" && slices.ContainsFunc(s.facts.Decisions, isVerified)
 	})
 }
 
 // ignored is a sample that means nothing for a customer.
 func ignored(t *testing.T) string {
 	t.Helper()
-	return sampleWhere(t, func(e handlers.Envelope, f models.Facts, bad error) bool {
-		return bad == nil && !e.Derived && f.Ignored != ""
-	})
+	return sampleWhere(t, func(s sample) bool { return s.unreadable == nil && !s.envelope.Derived && s.facts.Ignored != "" })
 }
 
 // contradictory is a sample that is quarantined, since it says two things at once.
 func contradictory(t *testing.T) string {
 	t.Helper()
-	return sampleWhere(t, func(_ handlers.Envelope, _ models.Facts, bad error) bool {
-		return errors.Is(bad, handlers.ErrContradictory)
-	})
+	return sampleWhere(t, func(s sample) bool { return errors.Is(s.unreadable, handlers.ErrContradictory) })
 }
 
 func providerOf(sample string) string {

@@ -42,7 +42,8 @@ func TestLegalTalentRotate(t *testing.T) {
 	succeed(t, "subscriptions", "create", "legaltalent", "--url", "https://app.example")
 	holds(t, succeed(t, "subscriptions", "rotate", "legaltalent"), "go run . subscriptions rotate legaltalent --send\n")
 	serve(t, "sqlite:db")
-	holds(t, succeed(t, "subscriptions", "rotate", "legaltalent", "--send"), "the one in use", "go run . subscriptions rotate legaltalent --finish\n")
+	holds(t, succeed(t, "subscriptions", "rotate", "legaltalent", "--send"), "the one in use",
+		"go run . subscriptions rotate legaltalent --finish\n")
 	_, fresh, _ := strings.Cut(strings.TrimSpace(content(t, "secret")), "\n")
 	if diff := cmp.Diff([]string{"the-first-of-all-secrets", fresh}, secrets); diff != "" {
 		t.Errorf("secrets that were sent (-want +got):\n%s", diff)

@@ -2,12 +2,13 @@ package dev
 
 import (
 	"bytes"
-	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"net/url"
 	"path"
 	"slices"
 	"strconv"
@@ -136,16 +137,17 @@ func (l *list) printNewest(cmd *cobra.Command, a admin) error {
 func (l *list) printer(w io.Writer) func([]json.RawMessage) {
 	t := newTable(w, l.columns...)
 	return func(raws []json.RawMessage) {
-		var rows []gjson.Result
-		for _, raw := range raws {
-			if l.json {
+		if l.json {
+			for _, raw := range raws {
 				fmt.Fprintf(w, "%s\n", raw)
 			}
+			return
+		}
+		var rows []gjson.Result
+		for _, raw := range raws {
 			rows = append(rows, gjson.ParseBytes(raw))
 		}
-		if !l.json {
-			t.printRows(rows)
-		}
+		t.printRows(rows)
 	}
 }
 
@@ -159,7 +161,7 @@ func (l *list) printOne(cmd *cobra.Command, a admin, arg string) error {
 		return err
 	}
 	w := cmd.OutOrStdout()
-	raw, err := a.call(cmd.Context(), "GET", fmt.Sprintf("/api/%ss/%d", l.name, id))
+	raw, err := a.call(cmd.Context(), http.MethodGet, fmt.Sprintf("/api/%ss/%d", l.name, id))
 	switch {
 	case isMissing(err):
 		return fmt.Errorf("there is no %s %d", l.name, id)
@@ -169,7 +171,7 @@ func (l *list) printOne(cmd *cobra.Command, a admin, arg string) error {
 		fmt.Fprintf(w, "%s\n", bytes.TrimSpace(raw))
 		return nil
 	}
-	followUps, err := followUpsOf(cmd.Context(), a, l.name+"_id", arg)
+	followUps, err := find(cmd.Context(), a, "follow_ups", url.Values{l.name + "_id": {strconv.FormatInt(id, 10)}})
 	if err != nil {
 		return err
 	}
@@ -180,12 +182,6 @@ func (l *list) printOne(cmd *cobra.Command, a admin, arg string) error {
 	}
 	section{"follow_ups", []string{"created_at", "name", "status", "error/note", "attempts"}}.print(w, followUps)
 	return printPayload(w, row)
-}
-
-// followUpsOf returns the follow-ups that an event caused, or those of a customer: param is event_id or customer_id.
-func followUpsOf(ctx context.Context, a admin, param, id string) ([]gjson.Result, error) {
-	answer, err := a.call(ctx, "GET", fmt.Sprintf("/api/follow_ups?%s=%s&limit=%d", param, id, maxPage))
-	return gjson.GetBytes(answer, "follow_ups").Array(), err
 }
 
 // rowID reads the ID of a row of a list.
@@ -240,11 +236,10 @@ func printPayload(w io.Writer, event gjson.Result) error {
 		fmt.Fprintf(w, "\n%d bytes that are not JSON: %q\n", len(decoded), decoded)
 		return err
 	}
-	payload := event.Get("payload")
-	if !payload.Exists() {
-		return nil
+	if payload := event.Get("payload"); payload.Exists() {
+		text, err := indent([]byte(payload.Raw))
+		fmt.Fprintf(w, "\n%s\n", text)
+		return err
 	}
-	text, err := indent([]byte(payload.Raw))
-	fmt.Fprintf(w, "\n%s\n", text)
-	return err
+	return nil
 }

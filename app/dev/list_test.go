@@ -115,6 +115,8 @@ func TestEvents(t *testing.T) {
 }
 
 func TestListsUsage(t *testing.T) {
+	isolate(t)
+	fails(t, run(t, "customers"), false, "is the server running? Start it with: go run .")
 	server(t)
 	fails(t, run(t, "events", "99"), false, "there is no event 99")
 	fails(t, run(t, "customers", "99"), false, "there is no customer 99")

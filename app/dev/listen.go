@@ -77,7 +77,7 @@ func (l *listen) run(cmd *cobra.Command) (failed error) {
 	if err != nil {
 		return err
 	}
-	tunnel := &tunnel{}
+	tunnel := tunnel{}
 	if l.ngrok {
 		if tunnel, err = openTunnel(ctx, cmp.Or(l.ngrokAPI, ngrokAPI), c.Addr); err != nil {
 			return stopped(ctx, err)
@@ -95,7 +95,7 @@ func (l *listen) run(cmd *cobra.Command) (failed error) {
 	fmt.Fprintf(notes, "listening to the server at %s; Ctrl+C ends it\n", watch.admin.base)
 	show := l.printer(w)
 	return poll(ctx, notes, listenInterval, func(ctx context.Context) error {
-		if err := tunnel.alive(); err != nil {
+		if err := tunnel.problem(); err != nil {
 			return err
 		}
 		entries, err := watch.next(ctx)

@@ -58,11 +58,7 @@ func TestListen(t *testing.T) {
 	if lines := strings.Count(r.stdout, "\n"); r.err != nil || lines != 7 {
 		t.Errorf("%v, %d lines, want the titles and six deliveries:\n%s", r.err, lines, r.stdout)
 	}
-	for line := range strings.Lines(r.stdout) {
-		if n := len([]rune(line)); n > 81 {
-			t.Errorf("%d characters: %s", n, line)
-		}
-	}
+	narrow(t, r.stdout)
 	for line := range strings.Lines(asJSON.end().stdout) {
 		v := gjson.Parse(line)
 		before, after := v.Get("customer_before"), v.Get("customer_after")
@@ -73,24 +69,13 @@ func TestListen(t *testing.T) {
 	}
 }
 
-// How a change of a customer reads.
-func TestEntries(t *testing.T) {
+// A change of a customer is shown with the status and the hold before and after it.
+func TestListenShowsChanges(t *testing.T) {
 	t.Parallel()
-	verified, review, held := state{Status: models.StatusVerified}, state{Status: models.StatusInReview}, state{models.StatusInReview, true}
-	for _, c := range []struct {
-		before, after *state
-		want          string
-	}{
-		{nil, nil, ""},
-		{nil, &held, "in_review, on hold (customer 1)"},
-		{&verified, &verified, "still verified (customer 1)"},
-		{&review, &verified, "in_review → verified (customer 1)"},
-		{&held, &review, "in_review, on hold → in_review (customer 1)"},
-	} {
-		x := entry{Status: models.Processed, Outcome: models.Applied, CustomerID: new(int64(1)), Before: c.before, After: c.after}
-		if row := x.row(); row[4] != "applied" || row[5] != c.want {
-			t.Errorf("got %q, want %q", row, c.want)
-		}
+	held, verified := state{models.StatusInReview, true}, state{Status: models.StatusVerified}
+	x := entry{Outcome: models.Applied, CustomerID: new(int64(1)), Before: &held, After: &verified}
+	if got := x.row()[5]; got != "in_review, on hold → verified (customer 1)" {
+		t.Errorf("got %q", got)
 	}
 }
 
@@ -205,10 +190,8 @@ func TestListenPrintsURLs(t *testing.T) {
 func ngrokScript(t *testing.T, script string) {
 	t.Helper()
 	dir := t.TempDir()
-	if script != "" {
-		if err := os.WriteFile(filepath.Join(dir, "ngrok"), []byte("#!/bin/sh\n"+script), 0o700); err != nil {
-			t.Fatal(err)
-		}
+	if err := os.WriteFile(filepath.Join(dir, "ngrok"), []byte("#!/bin/sh\n"+script), 0o700); err != nil {
+		t.Fatal(err)
 	}
 	t.Setenv("PATH", dir)
 }
@@ -216,21 +199,22 @@ func ngrokScript(t *testing.T, script string) {
 // If no agent runs, one is started for the server's port, and stopped with the command.
 func TestListenStartsNgrok(t *testing.T) {
 	server(t)
-	ngrokScript(t, "trap 'echo > stopped; exit' TERM\necho $* > started\nwhile :; do /bin/sleep 0.01; done\n")
+	ngrokScript(t, "trap 'echo stopped > state; exit' TERM\necho $* > state\nwhile :; do /bin/sleep 0.01; done\n")
 	l := launch(t, Env{ngrokAPI: "http://127.0.0.1:1"}, "listen", "--ngrok")
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	if err := until(ctx, func() (bool, error) {
-		args, _ := os.ReadFile("started")
-		return string(args) == "http "+port()+"\n", nil
-	}); err != nil {
+	started := func() (bool, error) {
+		state, _ := os.ReadFile("state")
+		return string(state) == "http "+port()+"\n", nil
+	}
+	if err := until(ctx, started); err != nil {
 		t.Fatal("ngrok was not started for the port")
 	}
 	if r := l.end(); r.err != nil || r.stdout != "" || r.stderr != "" {
 		t.Errorf("got %+v, want a quiet end", r)
 	}
-	if _, err := os.Stat("stopped"); err != nil {
-		t.Errorf("ngrok was not stopped: %v", err)
+	if state, err := os.ReadFile("state"); err != nil || string(state) != "stopped\n" {
+		t.Errorf("ngrok was not stopped: %q, %v", state, err)
 	}
 }
 
@@ -245,7 +229,7 @@ func TestListenNgrokProblems(t *testing.T) {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}
-	ngrokScript(t, "")
+	t.Setenv("PATH", t.TempDir())
 	try(gone, "no ngrok agent is running, and ngrok is not installed: see https://ngrok.com/download")
 	ngrokScript(t, "echo 'ERROR:  token canary ERR_NGROK_4018'\nexit 1\n")
 	try(gone, "ngrok has ended with ERR_NGROK_4018; this shows why: ngrok http "+port())

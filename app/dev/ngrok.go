@@ -2,6 +2,7 @@ package dev
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,67 +19,32 @@ const (
 	tunnelTimeout = 15 * time.Second        // for a tunnel to open
 )
 
-var errNoNgrok = errors.New("no ngrok agent answers")
-
-// findTunnel asks the agent at api for the public https URL that it forwards to a port of this computer.
-//
-// https://ngrok.com/docs/agent/api#list-tunnels
-func findTunnel(ctx context.Context, api, port string) (string, error) {
-	list, err := get[struct {
-		Tunnels []struct {
-			PublicURL string                `json:"public_url"`
-			Config    struct{ Addr string } // such as http://localhost:8080, localhost:8080 or 8080
-		}
-	}](ctx, admin{base: api}, "/api/tunnels")
-	if e, isAPI := errors.AsType[apiError](err); isAPI && e.status == 0 {
-		return "", errNoNgrok
-	}
-	if err != nil {
-		return "", fmt.Errorf("%s does not answer like an ngrok agent", api)
-	}
-	forwards := "has no https tunnel"
-	for _, t := range list.Tunnels {
-		addr := strings.TrimSuffix(t.Config.Addr, "/")
-		switch {
-		case !strings.HasPrefix(t.PublicURL, "https://"):
-		case addr[strings.LastIndexByte(addr, ':')+1:] == port:
-			return t.PublicURL, nil
-		default:
-			forwards = "forwards to " + clean(addr)
-		}
-	}
-	return "", fmt.Errorf("the running ngrok agent %s, but the server listens on port %s: stop the agent, or add a tunnel",
-		forwards, port)
-}
-
-// tunnel is a public URL that leads to our port. The agent is ours if it was started here.
+// tunnel is a public URL that leads to our server.
 type tunnel struct {
-	url    string
-	port   string
-	output bytes.Buffer  // of our agent, to be read when it has ended
-	ended  chan struct{} // closed when our agent has ended; nil if it is not ours
-	close  func()        // stops our agent, and waits until it has ended
+	url   string
+	ended <-chan error // gets an error when the agent that we started has ended; nil if we started none
+	close func()       // stops that agent, and waits until it has ended
 }
 
-// openTunnel finds the tunnel to the port of an address. If no agent is running, it starts one, which ends with ctx.
-func openTunnel(ctx context.Context, api, addr string) (*tunnel, error) {
+// openTunnel finds the tunnel to the port of an address. If no agent answers, it starts one, which ends with ctx.
+func openTunnel(ctx context.Context, api, addr string) (t tunnel, err error) {
 	_, port, err := net.SplitHostPort(addr)
 	if err != nil {
-		return nil, fmt.Errorf("read port of ADDR: %w", err)
+		return t, fmt.Errorf("read port of ADDR: %w", err)
 	}
-	t := &tunnel{port: port, close: func() {}}
-	if t.url, err = findTunnel(ctx, api, port); !errors.Is(err, errNoNgrok) {
+	url, answers, err := findTunnel(ctx, api, port)
+	if answers {
+		return tunnel{url: url, close: func() {}}, err
+	}
+	if t, err = startAgent(ctx, port); err != nil {
 		return t, err
 	}
-	if err := t.startAgent(ctx); err != nil {
-		return nil, err
-	}
-	wait, cancel := context.WithTimeout(ctx, tunnelTimeout)
+	ctx, cancel := context.WithTimeout(ctx, tunnelTimeout)
 	defer cancel()
 	var last error
-	err = until(wait, func() (bool, error) {
-		t.url, last = findTunnel(wait, api, port)
-		return last == nil, t.alive()
+	err = until(ctx, func() (bool, error) {
+		t.url, _, last = findTunnel(ctx, api, port)
+		return last == nil, t.problem()
 	})
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("ngrok opened no tunnel within %s (%w); this shows more: ngrok http %s", tunnelTimeout, last, port)
@@ -89,44 +55,74 @@ func openTunnel(ctx context.Context, api, addr string) (*tunnel, error) {
 	return t, err
 }
 
-func (t *tunnel) startAgent(ctx context.Context) error {
-	program, err := exec.LookPath("ngrok")
+// findTunnel asks the agent at api for the public https URL that it forwards to a port of this computer. It also reports whether
+// anything answers there.
+//
+// https://ngrok.com/docs/agent/api#list-tunnels
+func findTunnel(ctx context.Context, api, port string) (url string, answers bool, err error) {
+	list, err := get[struct {
+		Tunnels []struct {
+			PublicURL string                `json:"public_url"`
+			Config    struct{ Addr string } // such as http://localhost:8080, localhost:8080 or 8080
+		}
+	}](ctx, admin{base: api}, "/api/tunnels")
 	if err != nil {
-		return errors.New("no ngrok agent is running, and ngrok is not installed: see https://ngrok.com/download")
+		e, isAPI := errors.AsType[apiError](err)
+		return "", !isAPI || e.status != 0, fmt.Errorf("%s does not answer like an ngrok agent", api)
 	}
-	ctx, stop := context.WithCancel(ctx)
-	agent := exec.CommandContext(ctx, program, "http", t.port) //nolint:gosec // a number
-	agent.Stdout, agent.Stderr = &t.output, &t.output
-	agent.Cancel = func() error { return agent.Process.Signal(syscall.SIGTERM) }
-	agent.WaitDelay = 3 * time.Second // then it is killed
-	if err := agent.Start(); err != nil {
-		stop()
-		return fmt.Errorf("start ngrok: %w", err)
+	forwards := "has no https tunnel"
+	for _, t := range list.Tunnels {
+		addr := strings.TrimSuffix(t.Config.Addr, "/")
+		switch {
+		case !strings.HasPrefix(t.PublicURL, "https://"):
+		case addr[strings.LastIndexByte(addr, ':')+1:] == port:
+			return t.PublicURL, true, nil
+		default:
+			forwards = "forwards to " + clean(addr)
+		}
 	}
-	t.ended = make(chan struct{})
-	t.close = func() {
-		stop()
-		<-t.ended
-	}
-	go func() {
-		_ = agent.Wait() // its output says why it has ended
-		close(t.ended)
-	}()
-	return nil
+	return "", true, fmt.Errorf("the running ngrok agent %s, but the server listens on port %s: stop the agent, or add a tunnel",
+		forwards, port)
 }
 
 // ngrokError matches the code of an ngrok error.
 var ngrokError = regexp.MustCompile(`ERR_NGROK_\d+`)
 
-// alive returns an error if our agent has ended. Of its output it shows only the code: the rest may contain the user's token.
-func (t *tunnel) alive() error {
-	select {
-	case <-t.ended:
-		code := ngrokError.FindString(t.output.String())
-		if code != "" {
-			code = " with " + code
+// startAgent starts an ngrok agent that forwards to a port of this computer.
+func startAgent(ctx context.Context, port string) (tunnel, error) {
+	program, err := exec.LookPath("ngrok")
+	if err != nil {
+		return tunnel{}, errors.New("no ngrok agent is running, and ngrok is not installed: see https://ngrok.com/download")
+	}
+	ctx, stop := context.WithCancel(ctx)
+	agent, output := exec.CommandContext(ctx, program, "http", port), &bytes.Buffer{} //nolint:gosec // a number
+	agent.Stdout, agent.Stderr = output, output
+	agent.Cancel = func() error { return agent.Process.Signal(syscall.SIGTERM) }
+	agent.WaitDelay = 3 * time.Second // then it is killed
+	if err := agent.Start(); err != nil {
+		stop()
+		return tunnel{}, fmt.Errorf("start ngrok: %w", err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		_ = agent.Wait() // its output says why it has ended; the rest of it may contain the user's token
+		code := cmp.Or(ngrokError.FindString(output.String()), "no error code")
+		ended <- fmt.Errorf("ngrok has ended with %s; this shows why: ngrok http %s", code, port)
+		close(ended)
+	}()
+	stopAndWait := func() {
+		stop()
+		for range ended {
 		}
-		return fmt.Errorf("ngrok has ended%s; this shows why: ngrok http %s", code, t.port)
+	}
+	return tunnel{ended: ended, close: stopAndWait}, nil
+}
+
+// problem returns an error if the agent that we started has ended.
+func (t tunnel) problem() error {
+	select {
+	case err := <-t.ended:
+		return err
 	default:
 		return nil
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -28,9 +29,8 @@ const (
 type report struct {
 	Sample     string         `json:"sample"` // and its number, if the events are shuffled
 	HTTPStatus int            `json:"http_status"`
-	Answers    map[string]int `json:"answers"`             // accepted, duplicate or an error code, and how often
-	Rejection  string         `json:"rejection,omitempty"` // why the server refused it, as it should
-	Error      string         `json:"error"`               // what went wrong
+	Answers    map[string]int `json:"answers"` // accepted, duplicate or an error code, and how often
+	Error      string         `json:"error"`   // what went wrong
 
 	Event          *models.Event     `json:"event"`           // as the admin API has it
 	CustomerBefore json.RawMessage   `json:"customer_before"` // null if there was none
@@ -62,9 +62,9 @@ func (t *trigger) customerOf(ctx context.Context, d delivery, e handlers.Envelop
 	return getCustomer(ctx, t.admin, found[0].Get(member).Int())
 }
 
-// getCustomer returns a customer as the admin API has it, without its events.
+// getCustomer returns a customer as the admin API has it, without the list of events, which may be long.
 func getCustomer(ctx context.Context, a admin, id int64) (gjson.Result, error) {
-	answer, err := a.call(ctx, "GET", fmt.Sprintf("/api/customers/%d", id))
+	answer, err := a.call(ctx, http.MethodGet, fmt.Sprintf("/api/customers/%d", id))
 	if err == nil {
 		answer, err = sjson.DeleteBytes(answer, "events")
 	}
@@ -74,11 +74,11 @@ func getCustomer(ctx context.Context, a admin, id int64) (gjson.Result, error) {
 // outcome waits until the server has processed the event with an ID of the provider, and prints what it changed.
 func (t *trigger) outcome(ctx context.Context, provider, externalID string, before gjson.Result, r *report) error {
 	found, err := find(ctx, t.admin, "events", url.Values{"provider": {provider}, "external_id": {externalID}})
-	if err == nil && len(found) == 0 {
-		err = t.otherServer()
-	}
-	if err != nil {
-		return t.unknown(ctx, "outcome", err)
+	switch {
+	case err != nil:
+		return err
+	case len(found) == 0:
+		return apiError{text: t.admin.base + " is that of another server (see ADMIN_ADDR)"}
 	}
 	stored := found[0] // the newest: others of its ID may be quarantined
 	isRepeated := r.Answers["duplicate"] > 0 && r.Answers["accepted"] == 0
@@ -88,11 +88,11 @@ func (t *trigger) outcome(ctx context.Context, provider, externalID string, befo
 	wait, cancel := context.WithTimeout(ctx, outcomeTimeout)
 	defer cancel()
 	e, err := t.admin.await(wait, stored.Get("id").Int())
-	switch {
-	case errors.Is(err, context.DeadlineExceeded):
+	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("event %d was accepted, but not processed within %s%s", e.ID, outcomeTimeout, detail(e))
-	case err != nil:
-		return t.unknown(ctx, "outcome", err)
+	}
+	if err != nil {
+		return err
 	}
 	t.connected, r.Event = true, &e
 	fmt.Fprintf(t.w, "  event %d: %s%s\n", e.ID, t.word(string(e.Status)), detail(e))
@@ -105,7 +105,7 @@ func (t *trigger) outcome(ctx context.Context, provider, externalID string, befo
 	}
 	after, err := getCustomer(ctx, t.admin, customer)
 	if err != nil {
-		return t.unknown(ctx, "customer", err)
+		return err
 	}
 	r.CustomerBefore, r.CustomerAfter = json.RawMessage(cmp.Or(before.Raw, "null")), json.RawMessage(after.Raw)
 	t.printCustomer(before, after)
@@ -161,13 +161,10 @@ func (t *trigger) printCustomer(before, after gjson.Result) {
 		who += ": no change"
 	}
 	fmt.Fprintf(t.w, "  %s\n%s", who, strings.Join(lines, ""))
-	if text, err := indent([]byte(after.Raw)); t.verbose && err == nil {
-		fmt.Fprintln(t.w, text)
-	}
 }
 
-// telling are the members that matter in the lists of a customer.
-var telling = map[string][]string{
+// summarized are the members that say what matters about the rows in the lists of a customer.
+var summarized = map[string][]string{
 	"checks": {"kind", "status"},
 	"hits":   {"hit_id", "resolution"},
 	"cases":  {"case_id", "status", "resolution", "escalated_to", "assignee"},
@@ -175,20 +172,18 @@ var telling = map[string][]string{
 
 // summary is the value of a field on one line.
 func summary(field string, v gjson.Result) string {
-	if telling[field] == nil {
+	if summarized[field] == nil {
 		return clean(text(v))
 	}
-	var facts []string
-	for _, fact := range v.Array() {
-		var words []string
-		for _, member := range telling[field] {
-			if word := fact.Get(member).Str; word != "" {
-				words = append(words, word)
-			}
+	var rows []string
+	for _, row := range v.Array() {
+		words := ""
+		for _, member := range summarized[field] {
+			words += row.Get(member).Str + " "
 		}
-		facts = append(facts, strings.Join(words, " "))
+		rows = append(rows, strings.Join(strings.Fields(words), " "))
 	}
-	return clean(strings.Join(facts, ", "))
+	return clean(strings.Join(rows, ", "))
 }
 
 // followUps waits until the follow-ups of an event have been tried, and prints them.
@@ -198,14 +193,14 @@ func (t *trigger) followUps(ctx context.Context, event int64, r *report) error {
 	isUntried := func(f gjson.Result) bool { return f.Get("status").Str == "waiting" && f.Get("attempts").Int() == 0 }
 	var found []gjson.Result
 	err := until(wait, func() (bool, error) {
-		list, err := followUpsOf(ctx, t.admin, "event_id", strconv.FormatInt(event, 10))
+		list, err := find(ctx, t.admin, "follow_ups", url.Values{"event_id": {strconv.FormatInt(event, 10)}})
 		if err == nil {
 			found = list
 		}
 		return !slices.ContainsFunc(list, isUntried), err
 	})
 	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
-		return t.unknown(ctx, "result of the follow-ups", err)
+		return err
 	}
 	for _, f := range slices.Backward(found) { // the admin API has the newest first
 		r.FollowUps = append(r.FollowUps, json.RawMessage(f.Raw))

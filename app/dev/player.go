@@ -49,8 +49,8 @@ func (t *trigger) prepare(provider string) (err error) {
 	if t.signers[provider], err = signer(t.config, provider, t.secret); err != nil {
 		return err
 	}
-	isRefused := func(s handlers.Scheme) bool { return s.MaxAge > 0 && s.MaxAge < staleness }
-	if t.stale && !slices.ContainsFunc(t.signers[provider].Schemes(), isRefused) {
+	isTooOld := func(s handlers.Scheme) bool { return s.MaxAge > 0 && s.MaxAge < staleness }
+	if t.stale && !slices.ContainsFunc(t.signers[provider].Schemes(), isTooOld) {
 		return usagef("--stale has no effect on %s: its signature has no time, or may be that old", provider)
 	}
 	if t.badSignature {
@@ -63,58 +63,55 @@ func (t *trigger) prepare(provider string) (err error) {
 func (t *trigger) sendOne(ctx context.Context, d delivery) error {
 	r := &report{Sample: d.label, Answers: map[string]int{}, FollowUps: []json.RawMessage{}}
 	err := t.play(ctx, d, r)
-	if t.json && len(r.Answers) > 0 {
-		if err != nil {
-			r.Error = err.Error()
-		}
-		return errors.Join(err, printJSON(t.stdout, r))
+	if !t.json || len(r.Answers) == 0 {
+		return err
+	}
+	if err != nil {
+		r.Error = err.Error()
+	}
+	return errors.Join(err, printJSON(t.stdout, r))
+}
+
+// play delivers one event, and prints the answers and what it led to.
+func (t *trigger) play(ctx context.Context, d delivery, r *report) error {
+	e, unreadable := t.signers[d.provider].Envelope(d.body)
+	before, err := t.customerOf(ctx, d, e)
+	if err := t.post(ctx, d, r); err != nil {
+		return err
+	}
+	switch {
+	case t.badSignature || t.stale:
+		fmt.Fprintln(t.w, "  refused, as it should be")
+		return nil
+	case unreadable != nil && !errors.Is(unreadable, handlers.ErrContradictory): // a contradictory one is stored under its ID
+		return fmt.Errorf("%s is stored as failed, since it cannot be read: %w", d.label, unreadable)
+	case err == nil:
+		err = t.outcome(ctx, d.provider, e.ExternalID, before, r)
+	}
+	if _, isAPI := errors.AsType[apiError](err); isAPI && ctx.Err() == nil {
+		fmt.Fprintf(t.w, "  the outcome is not known: %v\n", err) // not an error: the event was delivered
+		err = nil
+	}
+	isQuarantined := r.Event != nil && r.Event.Status == models.Quarantined // then each delivery is accepted
+	if n := r.Answers["accepted"]; err == nil && n > 1 && !isQuarantined {
+		return fmt.Errorf("%d of %d deliveries of one event were accepted, want at most 1", n, t.dup)
 	}
 	return err
 }
 
-func (t *trigger) play(ctx context.Context, d delivery, r *report) error {
-	e, unreadable := t.signers[d.provider].Envelope(d.body)
-	before, noAdmin := t.customerOf(ctx, d, e)
-	sent := models.At(time.Now())
-	answers, err := t.post(ctx, d)
-	if err != nil {
-		return err
-	}
-	want := http.StatusOK
+// wantedStatus is how a server must answer what the flags make trigger send.
+func (t *trigger) wantedStatus(provider string) int {
 	switch {
-	case (t.badSignature || t.stale) && handlers.TokenInPath(d.provider):
-		want = http.StatusNotFound
-	case t.badSignature || t.stale:
-		want = http.StatusUnauthorized
+	case !t.badSignature && !t.stale:
+		return http.StatusOK
+	case handlers.TokenInPath(provider):
+		return http.StatusNotFound
 	}
-	t.printAnswers(d, answers, want, r)
-	for _, a := range answers {
-		if a.status != want {
-			return fmt.Errorf("%s%s answers %s%s", t.base, d.provider, a.text, advice(a, d.provider))
-		}
-	}
-	switch {
-	case want != http.StatusOK:
-		return t.rejection(ctx, d.provider, sent, r)
-	case unreadable != nil && !errors.Is(unreadable, handlers.ErrContradictory): // a contradictory one is stored under its ID
-		return fmt.Errorf("%s is stored as failed, since it cannot be read: %w", d.label, unreadable)
-	case noAdmin != nil:
-		err = t.unknown(ctx, "outcome", noAdmin)
-	default:
-		err = t.outcome(ctx, d.provider, e.ExternalID, before, r)
-	}
-	if err != nil {
-		return err
-	}
-	isQuarantined := r.Event != nil && r.Event.Status == models.Quarantined // then each delivery is accepted
-	if n := r.Answers["accepted"]; n > 1 && !isQuarantined {
-		return fmt.Errorf("%d of %d deliveries of one event were accepted, want at most 1", n, len(answers))
-	}
-	return nil
+	return http.StatusUnauthorized
 }
 
-// post delivers an event as often as --dup says, all at once and each signed anew.
-func (t *trigger) post(ctx context.Context, d delivery) ([]answer, error) {
+// post delivers an event as often as --dup says, all at once and each signed anew. It prints the answers, equal ones on one line.
+func (t *trigger) post(ctx context.Context, d delivery, r *report) error {
 	answers := make([]answer, t.dup)
 	group, ctx := errgroup.WithContext(ctx)
 	for i := range answers {
@@ -128,19 +125,16 @@ func (t *trigger) post(ctx context.Context, d delivery) ([]answer, error) {
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return nil, fmt.Errorf("send to %s%s: %w (is the server running? Start it with: go run .)", t.base, d.provider, err)
+		return fmt.Errorf("send to %s%s: %w (is the server running? Start it with: go run .)", t.base, d.provider, err)
 	}
-	return answers, nil
-}
-
-// printAnswers prints the answers with the wanted status, equal ones on one line. The command's error has any other.
-func (t *trigger) printAnswers(d delivery, answers []answer, want int, r *report) {
 	r.HTTPStatus = answers[0].status
-	texts := map[string]int{}
+	texts, wrong := map[string]int{}, error(nil)
 	for _, a := range answers {
 		r.Answers[cmp.Or(a.code, a.text)]++
-		if a.status == want {
+		if a.status == t.wantedStatus(d.provider) {
 			texts[a.text]++
+		} else {
+			wrong = fmt.Errorf("%s%s answers %s%s", t.base, d.provider, a.text, advice(a, d.provider))
 		}
 	}
 	for _, text := range sortedKeys(texts) {
@@ -150,33 +144,5 @@ func (t *trigger) printAnswers(d delivery, answers []answer, want int, r *report
 		}
 		fmt.Fprintf(t.w, "%s → %s%s\n", d.label, text, times)
 	}
-}
-
-// rejection prints why the server refused the delivery that was sent at this time.
-func (t *trigger) rejection(ctx context.Context, provider string, sent models.Time, r *report) error {
-	list, err := get[struct{ Rejections []handlers.Rejection }](ctx, t.admin, "/api/rejections")
-	isOurs := func(x handlers.Rejection) bool { return x.Provider == provider && !x.Time.Before(sent.Time) }
-	i := slices.IndexFunc(list.Rejections, isOurs)
-	switch {
-	case err != nil:
-		return t.unknown(ctx, "reason", err)
-	case i < 0:
-		return t.unknown(ctx, "reason", t.otherServer())
-	}
-	r.Rejection = string(list.Rejections[i].Reason)
-	fmt.Fprintf(t.w, "  refused, as it should be: %s\n", clean(r.Rejection))
-	return nil
-}
-
-// otherServer is the error if the admin API does not know what was sent.
-func (t *trigger) otherServer() error {
-	return fmt.Errorf("%s is the admin API of another server (see ADMIN_ADDR)", t.admin.base)
-}
-
-// unknown reports what the admin API did not say about an event. That is not an error, since the event was delivered.
-func (t *trigger) unknown(ctx context.Context, what string, err error) error {
-	if ctx.Err() == nil {
-		fmt.Fprintf(t.w, "  the %s is not known: %v\n", what, err)
-	}
-	return ctx.Err()
+	return wrong
 }

@@ -121,14 +121,12 @@ func printJSON(w io.Writer, value any) error {
 // indent returns JSON on several lines, for people to read.
 func indent(raw []byte) (string, error) {
 	var b bytes.Buffer
-	if err := json.Indent(&b, raw, "", "  "); err != nil {
-		return "", err
-	}
+	err := json.Indent(&b, raw, "", "  ")
 	lines := strings.Split(b.String(), "\n")
 	for i, line := range lines {
 		lines[i] = clean(line)
 	}
-	return strings.Join(lines, "\n"), nil
+	return strings.Join(lines, "\n"), err
 }
 
 // text is a JSON value as people read it: empty for null and for an empty list.
@@ -143,8 +141,8 @@ func text(v gjson.Result) string {
 	return strings.Join(all, ", ")
 }
 
-// column is a column of a table. If a line is too long, the columns with the highest rank are shortened first. If that is not
-// enough, they are left out, again the highest rank first. A column of rank 0 stays as it is.
+// column is a column of a table. If a line is too long, the columns with the highest rank are shortened first. Only if that is
+// not enough, they are left out, again the highest rank first. A column of rank 0 stays as it is.
 type column struct {
 	title  string
 	member string // of a JSON row, for printRows: "a/b" is a, or b if a is empty. Without a member, it is the title
@@ -153,13 +151,8 @@ type column struct {
 	width  int // how wide it is at first, so that later rows are in line with the first ones
 }
 
-// spare is how many characters shortening can save.
-func (c column) spare() int {
-	if c.rank == 0 || c.min == 0 {
-		return 0
-	}
-	return max(c.width-c.min, 0)
-}
+// gap is how many spaces are between two columns.
+const gap = 2
 
 // table prints rows in columns. Rows may come later: the columns grow with what they hold.
 type table struct {
@@ -200,27 +193,28 @@ func (t *table) print(rows ...[]string) {
 
 // fit returns how wide each column is to be; 0 for those that are left out.
 func (t *table) fit() []int {
-	var widths, byRank []int              // byRank has the indices of the columns that may give way
-	excess, spare := t.indent-2-t.most, 0 // characters that are too many, and that shortening can save
+	var widths, byRank []int    // byRank has the indices of the columns that may give way
+	excess := t.indent - t.most // characters that are too many
 	for i, c := range t.columns {
 		widths = append(widths, c.width)
-		excess += c.width + 2
-		spare += c.spare()
+		excess += c.width + gap
 		if c.rank > 0 {
 			byRank = append(byRank, i)
 		}
 	}
+	excess -= gap // none after the last column
 	slices.SortStableFunc(byRank, func(a, b int) int { return t.columns[b].rank - t.columns[a].rank })
 	for _, i := range byRank {
-		c := t.columns[i]
-		if excess > spare { // shortening all columns is not enough
-			widths[i] = 0
-			excess -= c.width + 2
-			spare -= c.spare()
-		} else {
-			cut := min(c.spare(), max(excess, 0))
+		if least := t.columns[i].min; least > 0 {
+			cut := max(0, min(excess, widths[i]-least))
 			widths[i] -= cut
 			excess -= cut
+		}
+	}
+	for _, i := range byRank {
+		if excess > 0 {
+			excess -= widths[i] + gap
+			widths[i] = 0
 		}
 	}
 	return widths
@@ -231,7 +225,7 @@ func (t *table) line(row []string, widths []int, paint func(string) string) {
 	for i, text := range row {
 		if widths[i] > 0 {
 			text = shorten(text, widths[i])
-			line += paint(text) + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(text)+2)
+			line += paint(text) + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(text)+gap)
 		}
 	}
 	fmt.Fprintln(t.w, strings.TrimRight(line, " "))
@@ -274,7 +268,7 @@ func fields(w io.Writer, pairs ...[2]string) {
 	painter, widest := newPainter(w), 0
 	pairs = slices.DeleteFunc(slices.Clone(pairs), func(p [2]string) bool { return p[1] == "" })
 	for _, p := range pairs {
-		widest = max(widest, utf8.RuneCountInString(p[0]))
+		widest = max(widest, len(p[0]))
 	}
 	for _, p := range pairs {
 		name := fmt.Sprintf("%-*s", widest, p[0])

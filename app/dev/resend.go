@@ -1,7 +1,6 @@
 package dev
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -44,9 +42,9 @@ func newResend(Env) *cobra.Command {
 		Use:   "resend [<event id>…]",
 		Short: "Replay stored events, or send them to another server",
 		Long: `Makes a running server process stored events again: those with the given IDs, or
-all that the flags select. Failed, ignored and sandbox events are replayed. An
-event that was applied stays as it is, since a replay would change nothing, and
-a quarantined event is never applied.
+all that the flags select. With IDs it waits for the outcomes. Failed, ignored
+and sandbox events are replayed. An event that was applied stays as it is, since
+a replay would change nothing, and a quarantined event is never applied.
 
 With --to it signs the stored bodies anew and sends them to another server, such
 as a colleague's. It does not change the times in the bodies.
@@ -66,10 +64,7 @@ It calls the admin API at ADMIN_ADDR.`,
 				return err
 			}
 			r.w, r.in, r.admin = cmd.OutOrStdout(), cmd.InOrStdin(), newAdmin(r.config)
-			if r.to == "" && len(r.ids) == 0 {
-				return r.replayAll(cmd.Context())
-			}
-			return r.resendEach(cmd.Context())
+			return r.run(cmd.Context())
 		},
 	}
 	addFilters(cmd, filters)
@@ -136,8 +131,8 @@ func (r *resend) events(ctx context.Context) (events []models.Event, err error) 
 	return events, err
 }
 
-// resendEach replays the selected events or sends them to another server, one by one, and prints the result of each.
-func (r *resend) resendEach(ctx context.Context) error {
+// run replays the selected events or sends them to another server, one by one, and prints the result of each.
+func (r *resend) run(ctx context.Context) error {
 	events, err := r.events(ctx)
 	if err == nil {
 		err = r.confirm(len(events))
@@ -150,16 +145,13 @@ func (r *resend) resendEach(ctx context.Context) error {
 			return err // before any is sent
 		}
 	}
-	bad, next := 0, time.Now()
+	bad, start := 0, time.Now()
 	for i, e := range events {
 		if r.rate > 0 {
-			err = sleep(ctx, time.Until(next))
-			next = next.Add(time.Second / time.Duration(r.rate))
+			due := start.Add(time.Duration(i) * time.Second / time.Duration(r.rate))
+			_ = sleep(ctx, time.Until(due)) // if ctx ends, the next call fails
 		}
-		result, ok := "", false
-		if err == nil {
-			result, ok, err = r.resend(ctx, e)
-		}
+		result, ok, err := r.resend(ctx, e)
 		if err != nil {
 			return errors.Join(err, fmt.Errorf("stopped after %d of %d events", i, len(events)))
 		}
@@ -170,27 +162,32 @@ func (r *resend) resendEach(ctx context.Context) error {
 		name := strings.TrimSuffix(fmt.Sprintf("event %d %s/%s", e.ID, e.Provider, e.Type), "/")
 		fmt.Fprintln(r.w, wrap("", clean(name)+" "+result))
 	}
-	switch {
-	case bad > 0 && r.to != "":
-		return fmt.Errorf("%d of %d events were not accepted", bad, len(events))
-	case bad > 0:
-		return fmt.Errorf("%d of %d events were not processed", bad, len(events))
+	if len(events) == 0 {
+		fmt.Fprintln(r.w, "no events match")
+	}
+	if bad > 0 {
+		wanted := "processed"
+		if r.to != "" {
+			wanted = "accepted"
+		}
+		return fmt.Errorf("%d of %d events were not %s", bad, len(events), wanted)
 	}
 	return nil
 }
 
-// resend replays an event or sends it to another server, unless there is a reason to skip it.
+// resend replays an event or sends it to another server, unless there is a reason to skip it. A skipped event is fine if only the
+// flags selected it.
 func (r *resend) resend(ctx context.Context, e models.Event) (result string, ok bool, err error) {
-	quarantined := e.Status == models.Quarantined
+	isQuarantined, selected := e.Status == models.Quarantined, len(r.ids) == 0
 	switch {
-	case quarantined && r.to != "" && !r.force:
-		return "is skipped: it is quarantined (--force sends it)", len(r.ids) == 0, nil
+	case r.to != "" && isQuarantined && !r.force:
+		return "is skipped: it is quarantined (--force sends it)", selected, nil
 	case r.to != "" && r.dryRun:
 		return "would be sent", true, nil
 	case r.to != "":
 		return r.send(ctx, e)
-	case quarantined:
-		return "is skipped: a quarantined event is never applied", false, nil
+	case isQuarantined:
+		return "is skipped: a quarantined event is never applied", selected, nil
 	case e.Status == models.Processed && e.Outcome != models.Ignored && e.Outcome != models.Sandbox:
 		return fmt.Sprintf("is skipped: it is processed (%s), so a replay would change nothing", e.Outcome), true, nil
 	case inWork(e) && r.dryRun:
@@ -201,10 +198,11 @@ func (r *resend) resend(ctx context.Context, e models.Event) (result string, ok 
 	return r.replay(ctx, e)
 }
 
-// replay makes the server process an event again, and returns the outcome.
+// replay makes the server process an event again. If the event was given by its ID, it returns the outcome.
 func (r *resend) replay(ctx context.Context, e models.Event) (result string, ok bool, err error) {
-	if _, err := post[struct{}](ctx, r.admin, fmt.Sprintf("/api/events/%d/replay", e.ID)); err != nil {
-		return "", false, err
+	_, err = r.admin.call(ctx, http.MethodPost, fmt.Sprintf("/api/events/%d/replay", e.ID))
+	if err != nil || len(r.ids) == 0 {
+		return "is replayed", true, err
 	}
 	wait, cancel := context.WithTimeout(ctx, outcomeTimeout)
 	defer cancel()
@@ -229,76 +227,23 @@ func (r *resend) send(ctx context.Context, e models.Event) (result string, ok bo
 	if err != nil {
 		return "", false, fmt.Errorf("send to %s/webhooks/%s: %w", r.to, e.Provider, err)
 	}
-	p := newPainter(r.w)
 	if a.status == http.StatusOK {
-		return "→ " + p.paint(green, a.text), true, nil
+		return "→ " + newPainter(r.w).paint(green, a.text), true, nil
 	}
-	return "→ " + p.paint(red, a.text+advice(a, e.Provider)), false, nil
+	return "→ " + newPainter(r.w).paint(red, a.text+advice(a, e.Provider)), false, nil
 }
 
-// replayAll makes the server replay all that the query selects. One call replays as many events as it has time for.
-func (r *resend) replayAll(ctx context.Context) error {
-	type answer struct {
-		Would    int `json:"would_replay"`
-		Replayed int
-		More     bool
-	}
-	if r.limit > 0 {
-		r.query.Set("limit", strconv.Itoa(r.limit))
-	}
-	if r.rate > 0 {
-		r.query.Set("rate", strconv.Itoa(r.rate))
-	}
-	dry, err := post[answer](ctx, r.admin, "/api/replay?dry_run=true&"+r.query.Encode())
-	switch {
-	case err != nil:
-		return err
-	case r.dryRun || dry.Would == 0:
-		fmt.Fprintf(r.w, "%s would be replayed; applied and quarantined events stay as they are\n", count(dry.Would))
-		return nil
-	}
-	if err := r.confirm(dry.Would); err != nil {
-		return err
-	}
-	n := 0
-	for more := true; more && err == nil && n < dry.Would; {
-		r.query.Set("limit", strconv.Itoa(dry.Would-n))
-		var part answer
-		part, err = post[answer](ctx, r.admin, "/api/replay?"+r.query.Encode())
-		n, more = n+part.Replayed, part.More
-		if more && r.rate > 0 { // a second call would not wait for the events of the first
-			err = errors.New("the server had no time for the others: run the command again when these are processed")
-		}
-	}
-	fmt.Fprintf(r.w, "%s will be replayed; go run . events shows the outcomes\n", count(n))
-	return err
-}
-
-// confirm asks a person at a terminal whether to go on, if there are many events. If nobody can answer, it goes on.
+// confirm asks a person at a terminal whether to go on, if there are many events. If nobody can answer, it goes on. Anything but y
+// or yes is a no.
 func (r *resend) confirm(events int) error {
 	if events <= manyEvents || r.yes || r.dryRun || !isTerminal(r.in) {
 		return nil
 	}
-	question := "Replay " + count(events)
-	if r.to != "" {
-		question = "Send " + count(events) + " to " + r.to
-	}
-	if !agree(r.in, r.w, question+"?") {
+	fmt.Fprintf(r.w, "Resend %d events? [y/N] ", events)
+	answer := ""
+	_, _ = fmt.Fscanln(r.in, &answer) // an empty line is a no
+	if !slices.Contains([]string{"y", "yes"}, strings.ToLower(answer)) {
 		return errors.New("nothing was done")
 	}
 	return nil
-}
-
-// agree asks a question. Anything but y or yes is a no.
-func agree(in io.Reader, out io.Writer, question string) bool {
-	fmt.Fprintf(out, "%s [y/N] ", question)
-	line, _ := bufio.NewReader(in).ReadString('\n') // after an error, it is what was read before
-	return slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(line)))
-}
-
-func count(n int) string {
-	if n == 1 {
-		return "1 event"
-	}
-	return fmt.Sprintf("%d events", n)
 }

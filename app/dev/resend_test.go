@@ -47,16 +47,15 @@ func TestResendByID(t *testing.T) {
 func TestResendQuarantined(t *testing.T) {
 	server(t)
 	succeed(t, "trigger", contradictory(t))
-	r := run(t, "resend", "1")
-	fails(t, r, false, "1 of 1 events were not processed")
-	if !strings.HasSuffix(flat(r.stdout), "is skipped: a quarantined event is never applied") {
-		t.Errorf("got %q", r.stdout)
-	}
 	f := newFake(t, says(200, "{}"))
-	r = run(t, "resend", "1", "--to", f.url)
-	fails(t, r, false, "1 of 1 events were not accepted")
-	if !strings.HasSuffix(flat(r.stdout), "is skipped: it is quarantined (--force sends it)") {
-		t.Errorf("got %q", r.stdout)
+	for args, want := range map[string]string{
+		"":              "is skipped: a quarantined event is never applied",
+		"--to " + f.url: "is skipped: it is quarantined (--force sends it)",
+	} {
+		r := run(t, append([]string{"resend", "1"}, strings.Fields(args)...)...)
+		if fails(t, r, false, "1 of 1 events were not "); !strings.HasSuffix(flat(r.stdout), want) {
+			t.Errorf("%s: got %q, want %q", args, r.stdout, want)
+		}
 	}
 	succeed(t, "resend", "1", "--to", f.url, "--force")
 	if n, _, _ := f.received(); n != 1 {
@@ -70,54 +69,19 @@ func TestResendByFlags(t *testing.T) {
 	fill(t)
 	succeed(t, "trigger", ignored(t), "--count", "2")
 	for _, c := range []struct{ args, want string }{
-		{"--outcome applied", "0 events would be replayed; applied and quarantined events stay as they are\n"},
-		{"--outcome ignored --dry-run", "3 events would be replayed; applied and quarantined events stay as they are\n"},
-		{"--failed", "1 event will be replayed; go run . events shows the outcomes\n"},
-		{"--outcome ignored --limit 2 --rate 100", "2 events will be replayed; go run . events shows the outcomes\n"},
+		{"--outcome applied --limit 1", " is skipped: it is processed (applied), so a replay would change nothing"},
+		{"--outcome ignored --dry-run", " would be replayed"},
+		{"--failed", "event 4 " + providerOf(verifying(t)) + " is replayed"},
+		{"--outcome ignored --limit 2 --rate 100", " is replayed"},
+		{"--outcome sandbox", "no events match"},
 	} {
-		if got := succeed(t, append([]string{"resend"}, strings.Fields(c.args)...)...); got != c.want {
+		if got := flat(succeed(t, append([]string{"resend"}, strings.Fields(c.args)...)...)); !strings.HasSuffix(got, c.want) {
 			t.Errorf("%s: got %q, want %q", c.args, got, c.want)
 		}
 	}
 	for _, e := range events(t, a, "") {
 		if e, err := a.await(t.Context(), e.ID); err != nil || e.Status != models.Processed && e.Status != models.Failed {
 			t.Errorf("event %d is %s, %v", e.ID, e.Status, err)
-		}
-	}
-}
-
-// If the server has no time for all events in one call, the next call replays the others.
-func TestResendInParts(t *testing.T) {
-	isolate(t)
-	var asked []string
-	f := newFake(t, func(w http.ResponseWriter, r *http.Request) {
-		asked = append(asked, r.URL.RawQuery)
-		answer := `{"replayed":30}`
-		switch {
-		case r.FormValue("dry_run") == "true":
-			answer = `{"would_replay":50}`
-		case r.FormValue("limit") == "50":
-			answer = `{"replayed":20,"more":true}`
-		}
-		_, _ = io.WriteString(w, answer)
-	})
-	t.Setenv("ADMIN_ADDR", strings.TrimPrefix(f.url, "http://"))
-	printed := succeed(t, "resend", "--failed")
-	want := []string{"dry_run=true&status=failed", "limit=50&status=failed", "limit=30&status=failed"}
-	if !slices.Equal(asked, want) || !strings.HasPrefix(printed, "50 events will be replayed;") {
-		t.Errorf("asked for %q, want %q; printed %q", asked, want, printed)
-	}
-	r := run(t, "resend", "--failed", "--rate", "10")
-	if fails(t, r, false, "the server had no time for the others"); !strings.HasPrefix(r.stdout, "20 events will be replayed;") {
-		t.Errorf("printed %q", r.stdout)
-	}
-}
-
-func TestResendAsksFirst(t *testing.T) {
-	t.Parallel()
-	for answer, want := range map[string]bool{"y\n": true, "YES\r\n": true, "y": true, "n\n": false, "\n": false, "": false} {
-		if got := agree(strings.NewReader(answer), io.Discard, "Replay 101 events?"); got != want {
-			t.Errorf("%q: agreed %t, want %t", answer, got, want)
 		}
 	}
 }
@@ -148,7 +112,7 @@ func TestResendToAnotherServer(t *testing.T) {
 		if err != nil || !bytes.Equal(f.bodies[i], body) {
 			t.Errorf("delivery %d is not the body of event %d, %v", i, e.ID, err)
 		}
-		p, err := handlers.NewProvider(e.Provider, handlers.Settings{Secrets: c.Secrets[e.Provider], Options: c.Options})
+		p, err := signer(c, e.Provider, "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -168,22 +132,22 @@ func TestResendToProblems(t *testing.T) {
 	server(t)
 	succeed(t, "trigger", verifying(t))
 	other := newFake(t, says(200, "{}"))
-	f := newFake(t, http.RedirectHandler(other.url, http.StatusPermanentRedirect).ServeHTTP)
-	r := run(t, "resend", "1", "--to", f.url)
-	fails(t, r, false, "1 of 1 events were not accepted")
-	want := "a redirect to " + other.url + ", which is not followed"
-	if n, _, _ := other.received(); n > 0 || !strings.Contains(flat(r.stdout), want) {
-		t.Errorf("the other server got %d requests; printed %q", n, r.stdout)
+	redirect := newFake(t, http.RedirectHandler(other.url, http.StatusPermanentRedirect).ServeHTTP)
+	refusal := newFake(t, says(401, `{"error":"unverified"}`))
+	for to, want := range map[string]string{
+		redirect.url: "a redirect to " + other.url + ", which is not followed",
+		refusal.url:  `→ 401 Unauthorized {"error":"unverified"}: sign with the server's `,
+	} {
+		r := run(t, "resend", "1", "--to", to)
+		if fails(t, r, false, "1 of 1 events were not accepted"); !strings.Contains(flat(r.stdout), want) {
+			t.Errorf("got %q, want %q", r.stdout, want)
+		}
 	}
-	f = newFake(t, says(401, `{"error":"unverified"}`))
-	r = run(t, "resend", "1", "--to", f.url)
-	fails(t, r, false, "1 of 1 events were not accepted")
-	if !strings.Contains(flat(r.stdout), `→ 401 Unauthorized {"error":"unverified"}: sign with the server's `) {
-		t.Errorf("printed %q", r.stdout)
-	}
-	got := succeed(t, "resend", "--status", "processed", "--to", f.url, "--dry-run")
-	if !strings.HasSuffix(got, " would be sent\n") {
+	if got := succeed(t, "resend", "--status", "processed", "--to", other.url, "--dry-run"); !strings.HasSuffix(got, " would be sent\n") {
 		t.Errorf("printed %q", got)
+	}
+	if n, _, _ := other.received(); n > 0 {
+		t.Errorf("the other server got %d requests", n)
 	}
 	fails(t, run(t, "resend", "1", "--to", "http://127.0.0.1:1"), false, "connection refused", "stopped after 0 of 1 events")
 }

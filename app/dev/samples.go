@@ -83,19 +83,13 @@ func listSamples(w io.Writer, samples fs.FS) error {
 		return err
 	}
 	for _, provider := range handlers.ProviderNames() {
-		types, variants := map[string]string{}, map[string]string{}
+		words := map[string]string{}
 		for _, name := range names {
-			switch {
-			case !strings.HasPrefix(name, provider+"/"):
-			case meanings[name] == "":
-				variants[name] = ""
-			default:
-				types[name] = meanings[name]
+			if strings.HasPrefix(name, provider+"/") {
+				words[name] = meanings[name]
 			}
 		}
-		printGroup(w, provider, types)
-		printGroup(w, "  variants", variants)
-		fmt.Fprintln(w)
+		printGroup(w, provider, words)
 	}
 	printGroup(w, "scenarios (trigger --scenario <name>)", titles)
 	return nil
@@ -103,9 +97,6 @@ func listSamples(w io.Writer, samples fs.FS) error {
 
 // printGroup prints names with a few words on each, below a title.
 func printGroup(w io.Writer, title string, words map[string]string) {
-	if len(words) == 0 {
-		return
-	}
 	fmt.Fprintln(w, newPainter(w).paint(bold, title))
 	t := newTable(w, column{}, column{rank: 1, min: 10})
 	t.indent, t.headless = 2, true
@@ -114,6 +105,7 @@ func printGroup(w io.Writer, title string, words map[string]string) {
 		rows = append(rows, []string{name, words[name]})
 	}
 	t.print(rows...)
+	fmt.Fprintln(w)
 }
 
 // meanings are the first words of what the catalogue says about each event type, by the name of its sample.

@@ -54,30 +54,29 @@ type delivery struct {
 	body     []byte
 }
 
+// senders matches the providers that a scenario names.
+var senders = regexp.MustCompile(`(?m)^deliver ([^/\s]+)/`)
+
 // scenarios returns the titles of the scenarios by name. Those with a provider that does not exist are left out.
 func scenarios(samples fs.FS) (map[string]string, error) {
 	files, err := fs.Glob(samples, "scenarios/*.txt")
 	if err != nil {
 		return nil, err
 	}
+	isUnknown := func(match [][]byte) bool { return !slices.Contains(handlers.ProviderNames(), string(match[1])) }
 	titles := map[string]string{}
 	for _, file := range files {
 		text, err := fs.ReadFile(samples, file)
 		if err != nil {
 			return nil, err
 		}
-		title, _, _ := strings.Cut(string(text), "\n")
-		if !slices.ContainsFunc(senders.FindAllStringSubmatch(string(text), -1), isGone) {
+		if !slices.ContainsFunc(senders.FindAllSubmatch(text, -1), isUnknown) {
+			title, _, _ := strings.Cut(string(text), "\n")
 			titles[strings.TrimSuffix(path.Base(file), ".txt")] = strings.TrimPrefix(title, "# ")
 		}
 	}
 	return titles, nil
 }
-
-// senders matches the providers that a scenario names.
-var senders = regexp.MustCompile(`(?m)^deliver ([^/\s]+)/`)
-
-func isGone(match []string) bool { return !slices.Contains(handlers.ProviderNames(), match[1]) }
 
 // readScenario reads a scenario for one run, with all its times on one day. An error names the file and the line.
 func readScenario(samples fs.FS, name, run string, day time.Time) (s scenario, err error) {
@@ -122,34 +121,36 @@ func readDelivery(samples fs.FS, words []string, date string) (d delivery, err e
 	if len(words) < 3 || words[1] != "at" {
 		return d, errors.New("want deliver <sample> at <time> [id=<event ID>] [path=value …]")
 	}
-	body, err := fs.ReadFile(samples, words[0]+".json")
-	if err != nil {
-		return d, err
+	clock := words[2]
+	if strings.Count(clock, ":") == 1 {
+		clock += ":00"
 	}
-	provider, _, _ := strings.Cut(words[0], "/")
-	p, err := withSecret(provider, "")
-	if err != nil {
-		return d, err
-	}
-	layout := time.DateOnly + " 15:04"
-	if strings.Count(words[2], ":") == 2 {
-		layout = time.DateTime
-	}
-	at, err := time.Parse(layout, date+" "+words[2])
+	at, err := time.Parse(time.DateTime, date+" "+clock)
 	if err != nil {
 		return d, fmt.Errorf("%q: want a time of day, as in 10:00 or 10:00:05", words[2])
 	}
-	if body, err = payload.Compact(body); err != nil {
+	sample, err := fs.ReadFile(samples, words[0]+".json")
+	if err != nil {
 		return d, err
 	}
-	if body, err = setMembers(p, body, words[3:]); err != nil {
+	d.label = words[0]
+	d.provider, _, _ = strings.Cut(words[0], "/")
+	p, err := withSecret(d.provider, "")
+	if err != nil {
 		return d, err
 	}
-	e, err := p.Envelope(body)
+	if d.body, err = payload.Compact(sample); err != nil {
+		return d, err
+	}
+	if d.body, err = setMembers(p, d.body, words[3:]); err != nil {
+		return d, err
+	}
+	e, err := p.Envelope(d.body)
 	if err != nil && !errors.Is(err, handlers.ErrContradictory) { // a contradictory one has a time too
 		return d, fmt.Errorf("read the envelope of %s: %w", words[0], err)
 	}
-	return delivery{words[0], provider, payload.MoveTimes(body, at.Sub(e.OccurredAt))}, nil
+	d.body = payload.MoveTimes(d.body, at.Sub(e.OccurredAt))
+	return d, nil
 }
 
 // setMembers sets members of a body, and gives the event a new ID unless one of the words says which.
@@ -158,23 +159,24 @@ func setMembers(p handlers.Provider, body []byte, words []string) ([]byte, error
 	id := payload.NewID(e.ExternalID)
 	for _, w := range words {
 		a, err := parseAssignment(w)
-		switch {
-		case err != nil:
+		if err != nil {
 			return nil, err
-		case a.path == "id" && e.Derived:
+		}
+		switch {
+		case a.path != "id":
+			if body, err = sjson.SetRawBytes(body, a.path, a.value); err != nil {
+				return nil, fmt.Errorf("set %s: %w", a.path, err)
+			}
+		case e.Derived:
 			return nil, errors.New("this event has no ID to set: it follows from what the event says")
-		case a.path == "id":
+		default:
 			id = gjson.ParseBytes(a.value).String()
-			continue
-		}
-		if body, err = sjson.SetRawBytes(body, a.path, a.value); err != nil {
-			return nil, fmt.Errorf("set %s: %w", a.path, err)
 		}
 	}
-	if !e.Derived {
-		body = payload.RenewID(body, e.ExternalID, id)
+	if e.Derived {
+		return body, nil
 	}
-	return body, nil
+	return payload.RenewID(body, e.ExternalID, id), nil
 }
 
 // withSecret returns a provider with a secret made of some text, whatever form of secret it wants. The text may be empty where
@@ -188,7 +190,7 @@ func withSecret(name, text string) (handlers.Provider, error) {
 // conclude checks what a scenario expects. Rows that other runs may have added to are not counted.
 func (t *trigger) conclude(ctx context.Context, s scenario) error {
 	if !t.connected {
-		return nil // the admin API is another server's, which is already said
+		return nil // the admin API is another server's, which was printed
 	}
 	var wrong []error
 	fmt.Fprintln(t.w)
@@ -196,11 +198,11 @@ func (t *trigger) conclude(ctx context.Context, s scenario) error {
 		if x.shared {
 			continue
 		}
-		err := x.check(ctx, t.admin)
-		wrong = append(wrong, err)
-		if err == nil {
-			fmt.Fprintf(t.w, "%s  %s\n", t.word("ok"), shorten(clean(x.line), lineWidth(t.stdout)-4))
+		if err := x.check(ctx, t.admin); err != nil {
+			wrong = append(wrong, err)
+			continue
 		}
+		fmt.Fprintf(t.w, "%s  %s\n", t.word("ok"), shorten(clean(x.line), lineWidth(t.stdout)-4))
 	}
 	return errors.Join(wrong...)
 }

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/tidwall/gjson"
 
 	"example.com/identity-webhooks/app"
 	"example.com/identity-webhooks/app/testservers"
@@ -150,43 +149,6 @@ func TestTriggerScenarioFails(t *testing.T) {
 	}
 	if want := "\nok  nobody " + providerOf(sample); !strings.Contains(stdout.String(), want) {
 		t.Errorf("no %q in\n%s", want, &stdout)
-	}
-}
-
-// $run and $day are set, times move to the day, and without id each line is an event of its own.
-func TestReadScenario(t *testing.T) {
-	t.Parallel()
-	files, sample := story(t, "# A comment.",
-		"deliver SAMPLE at 10:00 id=evt-$run", "again", "", "deliver SAMPLE at 10:00:05  a.b=\"x y\" c=\"2\" d=2", "deliver SAMPLE at 11:00",
-		"expect PROVIDER person-$run status_at=$dayT10:00:00Z", "expect events count=4")
-	s, err := readScenario(files, "it", "r1", scenarioDay)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := withSecret(providerOf(sample), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ids := map[string]bool{}
-	var times []string
-	for _, d := range s.deliveries {
-		e, err := p.Envelope(d.body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ids[e.ExternalID] = true
-		times = append(times, e.OccurredAt.UTC().Format(time.DateTime))
-	}
-	want := []string{"2026-03-02 10:00:00", "2026-03-02 10:00:00", "2026-03-02 10:00:05", "2026-03-02 11:00:00"}
-	if diff := cmp.Diff(want, times); diff != "" || len(ids) != 3 || !ids["evt-r1"] || s.title != "Title" {
-		t.Errorf("%q, events %v, times (-want +got):\n%s", s.title, ids, diff)
-	}
-	if got := gjson.GetBytes(s.deliveries[2].body, "[a.b,c,d]").Raw; got != `["x y","2",2]` {
-		t.Errorf("set to %s", got)
-	}
-	x := s.expectations
-	if x[0].line != providerOf(sample)+" person-r1 status_at=2026-03-02T10:00:00Z" || x[0].shared || !x[1].shared {
-		t.Errorf("expectations %+v", x)
 	}
 }
 

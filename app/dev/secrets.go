@@ -16,14 +16,15 @@ import (
 	"example.com/identity-webhooks/app"
 )
 
-// secretPlace is where the secrets of a provider are kept: a variable in .env, or the file that <NAME>_WEBHOOK_SECRET_FILE names.
+// secretPlace is where the secrets of a provider are kept: a variable in .env, or the file that
+// <NAME>_WEBHOOK_SECRET_FILE names.
 type secretPlace struct {
 	path     string
 	variable string // in path; empty if the whole file is secrets
 }
 
-// placeOf returns the place of a provider's secrets. The error says why a secret cannot be kept there, before one is made that is
-// shown only once.
+// placeOf returns the place of a provider's secrets. It rewrites the file there, to find out whether a secret can be
+// saved before one is made that is shown only once.
 func placeOf(c app.Config, provider string) (secretPlace, error) {
 	p := secretPlace{".env", app.SecretName(provider)}
 	if path := c.SecretPaths[provider]; path != "" {
@@ -32,9 +33,7 @@ func placeOf(c app.Config, provider string) (secretPlace, error) {
 		return p, usagef("%s is set in the environment, which wins over .env: unset it, or set %s_FILE to a file for secrets",
 			p.variable, p.variable)
 	}
-	return p, p.edit(func(secrets []string) []string { return append(secrets, "a-test") }, func(temporary, _ string) error {
-		return os.Remove(temporary)
-	})
+	return p, p.edit(func(secrets []string) []string { return secrets })
 }
 
 // String names the place.
@@ -45,28 +44,23 @@ func (p secretPlace) String() string {
 	return p.variable + " in " + p.path
 }
 
-// add keeps one more secret, after the others.
+// add saves one more secret, after the others.
 func (p secretPlace) add(secret string) error {
 	if secret == "" || secret != strings.TrimSpace(secret) || strings.ContainsAny(secret, ",\n\r\x00'") {
 		return errors.New("save secret: it is empty, or has a character that cannot be in a list of secrets")
 	}
-	return p.edit(func(secrets []string) []string {
-		if slices.Contains(secrets, secret) {
-			return secrets
-		}
-		return append(secrets, secret)
-	}, replace)
+	return p.edit(func(secrets []string) []string { return append(secrets, secret) })
 }
 
-// remove forgets a secret.
+// remove removes a secret.
 func (p secretPlace) remove(secret string) error {
 	return p.edit(func(secrets []string) []string {
 		return slices.DeleteFunc(secrets, func(s string) bool { return s == secret })
-	}, replace)
+	})
 }
 
-// edit writes a copy of the file with changed secrets beside it, and calls finish with both.
-func (p secretPlace) edit(change func([]string) []string, finish func(temporary, path string) error) (err error) {
+// edit changes the secrets, and nothing else that is in the file.
+func (p secretPlace) edit(change func([]string) []string) (err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("save secret in %s: %w", p.path, err)
@@ -80,41 +74,32 @@ func (p secretPlace) edit(change func([]string) []string, finish func(temporary,
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	text := strings.Join(append(change(splitSecrets(string(old))), ""), "\n")
-	if p.variable != "" {
-		if text, err = editVariable(string(old), p.variable, change); err != nil {
-			return err
-		}
-	}
-	temporary, err := writeBeside(path, text)
-	if err != nil {
+	text := strings.TrimPrefix(string(old), "\uFEFF")
+	if p.variable == "" {
+		text = strings.Join(append(change(app.SplitSecrets(text)), ""), "\n")
+	} else if text, err = editVariable(text, p.variable, change); err != nil {
 		return err
 	}
-	return finish(temporary, path)
+	return replaceFile(path, text)
 }
 
-// writeBeside writes a new file in the folder of another one, with its owner and mode. If there is no other one, the new file is for
-// its owner only.
-func writeBeside(path, text string) (temporary string, err error) {
+// replaceFile writes a file as a whole or not at all, and syncs it to disk. A file that was there keeps its owner and
+// mode; a new one is for its owner only.
+func replaceFile(path, text string) error {
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // of mode 0600
 	if err != nil {
-		return "", err
+		return err
 	}
 	_, err = f.WriteString(text)
 	err = errors.Join(err, f.Sync(), f.Close())
 	if info, statErr := os.Stat(path); err == nil && statErr == nil {
 		err = errors.Join(keepOwner(f.Name(), info), os.Chmod(f.Name(), info.Mode().Perm()))
 	}
-	if err != nil {
-		return "", errors.Join(err, os.Remove(f.Name()))
+	if err == nil {
+		err = os.Rename(f.Name(), path)
 	}
-	return f.Name(), nil
-}
-
-// replace renames the temporary file to path, and makes sure that this is on the disk.
-func replace(temporary, path string) error {
-	if err := os.Rename(temporary, path); err != nil {
-		return errors.Join(err, os.Remove(temporary))
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
 	}
 	dir, err := os.Open(filepath.Dir(path))
 	if err != nil {
@@ -123,44 +108,30 @@ func replace(temporary, path string) error {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-// splitSecrets splits a list at commas and newlines.
-func splitSecrets(text string) (list []string) {
-	for secret := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == ',' || r == '\n' }) {
-		if secret = strings.Trim(secret, "\uFEFF \t\r"); secret != "" {
-			list = append(list, secret)
-		}
-	}
-	return list
-}
-
-// editVariable changes the secrets of one variable in a text of NAME=value lines, and no other byte. If the variable is there more
-// than once, the last one counts.
+// editVariable changes the secrets of one variable in a text of NAME=value lines, and no other byte. If the variable is
+// there more than once, the last one counts.
 func editVariable(text, name string, change func([]string) []string) (string, error) {
-	parse := func(text string) (map[string]string, error) {
-		return godotenv.Unmarshal(strings.TrimPrefix(text, "\uFEFF"))
-	}
-	want, err := parse(text)
+	want, err := godotenv.Unmarshal(text)
 	if err != nil {
 		return "", errors.New("a line is not NAME=value") // the parser's error quotes the file
 	}
-	want[name] = strings.Join(change(splitSecrets(want[name])), ",")
-	value := want[name]
+	value := strings.Join(change(app.SplitSecrets(want[name])), ",")
+	want[name] = value
 	if strings.ContainsAny(value, "$# \\\"`") { // special without quotes
 		value = "'" + value + "'"
 	}
-	line := regexp.MustCompile(`(?m)^\x{FEFF}?\s*(?:export\s+)?` + name + `[ \t]*[=:][ \t]*('.*?'|".*?"|.*?)(?:[ \t]+#.*|[ \t\r]*)$`)
-	edited := text
+	line := regexp.MustCompile(`(?m)^\s*(?:export\s+)?` + name + `[ \t]*[=:][ \t]*('.*?'|".*?"|.*?)(?:[ \t]+#.*|[ \t\r]*)$`)
 	if all := line.FindAllStringSubmatchIndex(text, -1); len(all) > 0 {
 		last := all[len(all)-1]
-		edited = text[:last[2]] + value + text[last[3]:]
+		text = text[:last[2]] + value + text[last[3]:]
 	} else {
 		if text != "" && !strings.HasSuffix(text, "\n") {
-			edited += "\n"
+			text += "\n"
 		}
-		edited += name + "=" + value + "\n"
+		text += name + "=" + value + "\n"
 	}
-	if got, err := parse(edited); err != nil || !maps.Equal(got, want) {
+	if got, err := godotenv.Unmarshal(text); err != nil || !maps.Equal(got, want) {
 		return "", fmt.Errorf("%s is written in a way that cannot be edited safely: put it on one line", name)
 	}
-	return edited, nil
+	return text, nil
 }

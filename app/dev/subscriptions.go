@@ -2,7 +2,6 @@ package dev
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -21,13 +20,12 @@ func newSubscriptions(Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "subscriptions",
 		Short: "Manage our webhooks at the providers",
-		Long: `Manages the webhooks that are registered for us at the providers, as far as
-their APIs are documented:
+		Long: `Manages the webhooks that are registered for us at the providers. The APIs of
+the providers document these commands:
 
 ` + capabilities() + `
-.env.example lists the variables of the credentials. A secret that a provider
-shows only once is saved at once, in .env or in the file that
-<NAME>_WEBHOOK_SECRET_FILE names.`,
+.env.example lists the variables of the credentials. Secrets are saved in .env,
+or in the file that <NAME>_WEBHOOK_SECRET_FILE names.`,
 		Example: `  go run . subscriptions list
   go run . subscriptions create trst --url https://example.ngrok.app
   go run . subscriptions rotate trst`,
@@ -63,22 +61,23 @@ type operation struct {
 	id       string // of a webhook; empty if the command line has none
 }
 
-// openOperation reads the arguments: the provider, whose API must document the command and have credentials, and perhaps an ID.
+// openOperation reads the arguments: a provider, whose API must document the command and have credentials, and perhaps an
+// ID.
 func openOperation(cmd *cobra.Command, args []string) (o operation, err error) {
 	o = operation{Command: cmd, id: append(args, "")[1]}
 	if o.config, err = app.LoadConfig(); err != nil {
 		return o, err
 	}
-	if o.provider, err = o.config.API.Provider(args[0]); err != nil {
-		return o, usage(err)
+	if o.provider, err = o.config.API.Provider(args[0]); err == nil {
+		err = o.provider.CheckOperation(cmd.Name())
 	}
-	if err = o.provider.CheckOperation(cmd.Name()); err == nil {
+	if err == nil {
 		err = o.provider.CheckCredentials()
 	}
 	return o, usage(err)
 }
 
-// operate makes a command call run with the operation that its command line describes.
+// operate makes cmd call run with the operation that its command line describes.
 func operate(cmd *cobra.Command, run func(operation) error) *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		o, err := openOperation(cmd, args)
@@ -92,7 +91,7 @@ func operate(cmd *cobra.Command, run func(operation) error) *cobra.Command {
 
 var errNoID = usagef("give the ID of the webhook: subscriptions list shows it")
 
-// oneOf returns the subscription with this ID, or the only one if no ID is given.
+// oneOf returns the webhook with this ID, or the only one if no ID is given.
 func oneOf(all []subscriptions.Subscription, id string) (subscriptions.Subscription, error) {
 	isIt := func(s subscriptions.Subscription) bool { return s.ID == id || id == "" && len(all) == 1 }
 	i := slices.IndexFunc(all, isIt)
@@ -117,8 +116,8 @@ func targetURL(c app.Config, base, provider, secret string) (string, error) {
 	return target, nil
 }
 
-// ownSecrets are the secrets of a provider that somebody has set, the newest last. Those of its sandbox and those made for development
-// do not count.
+// ownSecrets returns the secrets of a provider that somebody has set, the newest last. Those of its sandbox and those
+// made for development do not count.
 func ownSecrets(c app.Config, provider string) (list []string) {
 	for _, s := range c.Secrets[provider] {
 		if !s.Sandbox && c.SecretsFile == "" {
@@ -128,32 +127,33 @@ func ownSecrets(c app.Config, provider string) (list []string) {
 	return list
 }
 
-// newestSecret is the last of ownSecrets; empty if there is none.
+// newestSecret returns the last of ownSecrets; empty if there is none.
 func newestSecret(c app.Config, provider string) string {
-	own := append([]string{""}, ownSecrets(c, provider)...)
+	own := ownSecrets(c, provider)
+	if len(own) == 0 {
+		return ""
+	}
 	return own[len(own)-1]
 }
 
-func printSubscription(w io.Writer, done string, s subscriptions.Subscription, more ...[2]string) {
-	fields(w, append([][2]string{{done, s.Provider + " " + s.ID}, {"url", s.URL}, {"state", s.State()}}, more...)...)
+func printSubscription(w io.Writer, done string, s subscriptions.Subscription, secret string) {
+	fields(w, [2]string{done, s.Provider + " " + s.ID}, [2]string{"url", s.URL}, [2]string{"state", s.State()},
+		[2]string{"secret", secret})
 }
 
 // printAll prints values as a table or, one a line, as JSON.
-func printAll[T any](t *table, asJSON bool, values []T, row func(T) []string) error {
+func printAll[T any](t *table, asJSON bool, values []T, row func(T) []string) (err error) {
 	var rows [][]string
 	for _, v := range values {
+		if asJSON {
+			err = errors.Join(err, printJSON(t.w, v))
+		}
 		rows = append(rows, row(v))
-		if !asJSON {
-			continue
-		}
-		if err := printJSON(t.w, v); err != nil {
-			return err
-		}
 	}
 	if !asJSON {
 		t.print(rows...)
 	}
-	return nil
+	return err
 }
 
 func newSubscriptionsList() *cobra.Command {
@@ -167,15 +167,19 @@ deleted webhooks in its list, inactive.`,
 		Example: "  go run . subscriptions list\n  go run . subscriptions list trustist --json",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			providers, err := listable(cmd, args)
+			providers, err := selected(cmd, args)
 			if err != nil {
 				return err
 			}
 			var all []subscriptions.Subscription
-			var failures []error
+			var failures []error // of one provider: the others are listed all the same
 			for _, p := range providers {
+				if err := p.CheckOperation("list"); err != nil {
+					fmt.Fprintln(cmd.ErrOrStderr(), err)
+					continue
+				}
 				some, err := p.List(cmd.Context())
-				all, failures = append(all, some...), append(failures, err) // one provider's failure does not hide the others
+				all, failures = append(all, some...), append(failures, err)
 			}
 			t := newTable(cmd.OutOrStdout(), column{title: "PROVIDER"}, column{title: "ID", rank: 1, min: 10}, column{title: "STATE"},
 				column{title: "URL", rank: 2, min: 30}, column{title: "EVENTS", rank: 3, min: 12})
@@ -189,27 +193,18 @@ deleted webhooks in its list, inactive.`,
 	return cmd
 }
 
-// listable are the providers whose webhooks to list.
-func listable(cmd *cobra.Command, args []string) ([]subscriptions.Provider, error) {
+// selected returns the provider that the command line names or, if it names none, all that have credentials.
+func selected(cmd *cobra.Command, args []string) ([]subscriptions.Provider, error) {
 	if len(args) == 1 {
 		o, err := openOperation(cmd, args)
 		return []subscriptions.Provider{o.provider}, err
 	}
 	c, err := app.LoadConfig()
-	if err != nil {
-		return nil, err
+	all := c.API.Configured()
+	if err == nil && len(all) == 0 {
+		err = usagef("no provider has API credentials: .env.example lists their variables")
 	}
-	configured := c.API.Configured()
-	if len(configured) == 0 {
-		return nil, usagef("no provider has API credentials: .env.example lists their variables")
-	}
-	return slices.DeleteFunc(configured, func(p subscriptions.Provider) bool {
-		err := p.CheckOperation("list")
-		if err != nil {
-			fmt.Fprintln(cmd.ErrOrStderr(), err)
-		}
-		return err != nil
-	}), nil
+	return all, err
 }
 
 func newSubscriptionsUpdate() *cobra.Command {
@@ -241,7 +236,7 @@ with it.`,
 		}
 		s, err := o.provider.Update(o.Context(), o.id, w)
 		if err == nil {
-			printSubscription(o.OutOrStdout(), "updated", s)
+			printSubscription(o.OutOrStdout(), "updated", s, "")
 		}
 		return err
 	})
@@ -259,7 +254,7 @@ func newSubscriptionsDelete() *cobra.Command {
 		Long: `Deletes a webhook. Its secret stays configured, because deliveries that are
 still on their way are signed with it. Trustist keeps a deleted webhook in its
 list, inactive.`,
-	}, "deleted", func(p subscriptions.Provider) func(context.Context, string) error { return p.Delete })
+	}, "deleted", func(o operation) error { return o.provider.Delete(o.Context(), o.id) })
 }
 
 func newSubscriptionsTest() *cobra.Command {
@@ -267,22 +262,22 @@ func newSubscriptionsTest() *cobra.Command {
 		Use:   "test <provider> <id>",
 		Short: "Have the provider send a test event",
 		Long:  "Asks the provider to send a test event. `events` shows it when it has come.",
-	}, "will send a test event", func(p subscriptions.Provider) func(context.Context, string) error { return p.Test })
+	}, "will send a test event", func(o operation) error { return o.provider.Test(o.Context(), o.id) })
 }
 
 // onOne completes a command that does something with one webhook.
-func onOne(cmd *cobra.Command, done string, do func(subscriptions.Provider) func(context.Context, string) error) *cobra.Command {
+func onOne(cmd *cobra.Command, done string, do func(operation) error) *cobra.Command {
 	cmd.Example = "  go run . subscriptions " + cmd.Name() + " trst webhook_abc123"
 	cmd.Args = cobra.RangeArgs(1, 2) // that the provider cannot do it is said before that the ID is missing
 	return operate(cmd, func(o operation) error {
 		if o.id == "" {
 			return errNoID
 		}
-		if err := do(o.provider)(o.Context(), o.id); err != nil {
-			return err
+		err := do(o)
+		if err == nil {
+			fields(o.OutOrStdout(), [2]string{done, o.provider.Name + " " + o.id})
 		}
-		fields(o.OutOrStdout(), [2]string{done, o.provider.Name + " " + o.id})
-		return nil
+		return err
 	})
 }
 
@@ -291,22 +286,23 @@ func newSubscriptionsDeliveries() *cobra.Command {
 	cmd := operate(&cobra.Command{
 		Use:   "deliveries <provider> [<id>]",
 		Short: "List what the provider sent, or what never came",
-		Long: `Lists the deliveries of a webhook and the attempts at each.
+		Long: `Lists the deliveries of a webhook.
 
 With --missing it lists only those whose event the running server does not
 have. If there are any, the exit code is 1.`,
 		Example: "  go run . subscriptions deliveries trst webhook_abc123\n  go run . subscriptions deliveries trst --missing",
 		Args:    cobra.RangeArgs(1, 2),
 	}, func(o operation) error {
-		all, err := deliveries(o, missing)
+		all, err := deliveries(o)
+		if err == nil && missing {
+			all, err = onlyMissing(o, all)
+		}
 		if err != nil {
 			return err
 		}
-		t := newTable(o.OutOrStdout(), column{title: "DELIVERY", rank: 2, min: 10}, column{title: "EVENT", rank: 3, min: 12},
-			column{title: "STATUS"}, column{title: "ATTEMPTS", rank: 1, min: 8})
-		err = printAll(t, asJSON, all, func(d subscriptions.Delivery) []string {
-			return []string{d.ID, d.EventID, d.Status, strings.Join(d.Attempts, ",")}
-		})
+		t := newTable(o.OutOrStdout(), column{title: "DELIVERY", rank: 1, min: 10}, column{title: "EVENT", rank: 2, min: 12},
+			column{title: "STATUS"})
+		err = printAll(t, asJSON, all, func(d subscriptions.Delivery) []string { return []string{d.ID, d.EventID, d.Status} })
 		if err == nil && missing && len(all) > 0 {
 			err = fmt.Errorf("deliveries without an event here: %d", len(all))
 		}
@@ -317,10 +313,9 @@ have. If there are any, the exit code is 1.`,
 	return cmd
 }
 
-// deliveries returns those of a webhook, with their attempts. If the attempts cannot be read, a note says so.
-func deliveries(o operation, missing bool) ([]subscriptions.Delivery, error) {
-	ctx, p := o.Context(), o.provider
-	webhooks, err := p.List(ctx)
+// deliveries returns those of the webhook with the given ID or, if none is given, of the only webhook.
+func deliveries(o operation) ([]subscriptions.Delivery, error) {
+	webhooks, err := o.provider.List(o.Context())
 	if err != nil {
 		return nil, err
 	}
@@ -328,40 +323,22 @@ func deliveries(o operation, missing bool) ([]subscriptions.Delivery, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := p.Deliveries(ctx, webhook.ID)
-	if err == nil && missing {
-		all, err = onlyMissing(ctx, newAdmin(o.config), p.Name, all)
-	}
-	if err != nil {
-		return nil, err
-	}
-	for i := range all {
-		if all[i].ID == "" {
-			continue
-		}
-		if all[i].Attempts, err = p.Attempts(ctx, webhook.ID, all[i].ID); err != nil {
-			fmt.Fprintln(o.ErrOrStderr(), "some attempts are not shown:", err)
-			break
-		}
-	}
-	return all, nil
+	return o.provider.Deliveries(o.Context(), webhook.ID)
 }
 
 // onlyMissing keeps the deliveries of which the server has no event. One that names no event is kept: nobody can tell.
-func onlyMissing(ctx context.Context, a admin, provider string, all []subscriptions.Delivery) ([]subscriptions.Delivery, error) {
-	var list []subscriptions.Delivery
+func onlyMissing(o operation, all []subscriptions.Delivery) (missing []subscriptions.Delivery, err error) {
 	for _, d := range all {
-		if d.EventID == "" {
-			list = append(list, d)
-			continue
-		}
-		have, err := newest[models.Event](ctx, a, "events", url.Values{"provider": {provider}, "external_id": {d.EventID}}, 1)
-		if err != nil {
-			return nil, err
+		var have []models.Event
+		if d.EventID != "" {
+			q := url.Values{"provider": {o.provider.Name}, "external_id": {d.EventID}}
+			if have, err = newest[models.Event](o.Context(), newAdmin(o.config), "events", q, 1); err != nil {
+				return nil, err
+			}
 		}
 		if len(have) == 0 {
-			list = append(list, d)
+			missing = append(missing, d)
 		}
 	}
-	return list, nil
+	return missing, nil
 }

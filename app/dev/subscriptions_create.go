@@ -21,83 +21,88 @@ const restartNow = "Restart the server now: it accepts a new secret only after t
 
 func newSubscriptionsCreate() *cobra.Command {
 	var w subscriptions.Wanted
-	var asJSON, printSecret bool
+	printSecret := false
 	cmd := operate(&cobra.Command{
 		Use:   "create <provider>",
 		Short: "Register our URL with a provider, and save the secret",
 		Long: `Registers our URL with a provider. TrustGate and TRST choose the secret and show
-it once. For Trustist, where it is the end of the URL, and for Legal Talent it
-is our newest secret or, if there is none, a new random one.
+it once. At Trustist, where the secret is the end of the URL, and at Legal
+Talent, we choose it: our newest secret or, if there is none, a random one.
 
 A new secret is saved in .env, or in the file that <NAME>_WEBHOOK_SECRET_FILE
-names, after those that are there. Restart the server then: it reads secrets
-only when it starts.`,
+names, after the secrets that are there. Then restart the server: it reads
+secrets only when it starts.`,
 		Example: `  go run . subscriptions create trst --url https://example.ngrok.app
   go run . subscriptions create trustist --events onboard.session.completed
   go run . subscriptions create trustgate --name staging`,
 		Args: cobra.ExactArgs(1),
 	}, func(o operation) error {
 		made, err := create(o.Context(), o.config, o.provider, w)
-		return made.report(o, err, asJSON, printSecret)
+		if err == nil {
+			made.print(o)
+		}
+		if printSecret { // all the more if it could not be saved
+			fields(o.OutOrStdout(), [2]string{"secret", made.secret})
+		}
+		return err
 	})
 	cmd.Flags().StringVar(&w.URL, "url", "", "where providers reach us (default: PUBLIC_URL)")
 	cmd.Flags().StringVar(&w.Name, "name", "", "a name for people (trustist, trustgate)")
 	cmd.Flags().StringSliceVar(&w.Events, "events", nil, "the event types, separated by commas (default: all)")
 	cmd.Flags().BoolVar(&printSecret, "print-secret", false, "print the secret too")
-	addJSON(cmd, &asJSON, "webhook")
 	return cmd
 }
 
-// created is a new subscription.
+// created is a new webhook.
 type created struct {
 	subscription subscriptions.Subscription
 	secret       string
 	place        secretPlace // where the secret was saved; empty if it was there already
 }
 
-// isNew reports whether the secret is one that the server does not know yet.
+// isNew reports whether the server does not know the secret yet.
 func (m created) isNew() bool { return m.place.path != "" }
 
-// create registers a webhook below w.URL or PUBLIC_URL, and saves its secret: our newest one or, if there is none or the provider
-// chooses it, a new one. It asks the provider only if there is a place for the secret. If a secret that the provider shows only once
-// cannot be saved, it is returned with the error.
+// create registers a webhook below w.URL or PUBLIC_URL, and saves its secret if it is new. We choose our newest secret
+// or, if there is none, a random one; or the provider chooses. The provider is asked only if there is a place for the
+// secret. If a secret that the provider shows only once cannot be saved, it is returned with the error.
 func create(ctx context.Context, c app.Config, p subscriptions.Provider, w subscriptions.Wanted) (made created, err error) {
-	newest := newestSecret(c, p.Name)
-	saveBefore, saveAfter := p.TakesSecret && newest == "", !p.TakesSecret
-	switch {
-	case saveBefore:
+	if p.TakesSecret {
+		w.Secret = newestSecret(c, p.Name)
+	}
+	isOurs := p.TakesSecret && w.Secret == "" // a new secret of ours, which is saved before the provider knows it
+	if isOurs {
 		w.Secret = newSecret()
-	case !saveAfter:
-		w.Secret = newest
 	}
 	if w.URL, err = targetURL(c, w.URL, p.Name, w.Secret); err != nil {
 		return created{}, err
 	}
-	if saveBefore || saveAfter {
+	if isOurs || !p.TakesSecret {
 		made.place, err = placeOf(c, p.Name)
 	}
-	if err == nil && saveBefore {
+	if err == nil && isOurs {
 		err = made.place.add(w.Secret)
 	}
 	if err != nil {
 		return created{}, err
 	}
-	made.subscription, err = p.Create(context.WithoutCancel(ctx), w) // Ctrl+C must not interrupt this
-	made.secret = cmp.Or(w.Secret, made.subscription.Secret)
-	e, _ := errors.AsType[subscriptions.Error](err)
-	switch {
-	case e.Uncertain && p.TakesSecret:
-		return created{}, fmt.Errorf("%w; it may have been created nevertheless, and its secret is kept: see subscriptions list", err)
-	case e.Uncertain:
-		return created{}, fmt.Errorf("%w; if it was created nevertheless, its secret is lost: delete it", err)
-	case err != nil && saveBefore:
-		return created{}, errors.Join(err, made.place.remove(w.Secret))
-	case err != nil:
+	if made.subscription, err = p.Create(context.WithoutCancel(ctx), w); err != nil { // Ctrl+C must not interrupt this
+		e, _ := errors.AsType[subscriptions.Error](err)
+		switch {
+		case e.Uncertain && p.TakesSecret:
+			err = fmt.Errorf("%w; it may have been created nevertheless, and its secret is kept: see subscriptions list", err)
+		case e.Uncertain:
+			err = fmt.Errorf("%w; if it was created nevertheless, its secret is lost: delete it", err)
+		case isOurs:
+			err = errors.Join(err, made.place.remove(w.Secret))
+		}
 		return created{}, err
-	case saveAfter:
-		err = made.place.add(made.secret)
 	}
-	if err != nil {
+	made.secret = cmp.Or(w.Secret, made.subscription.Secret)
+	if p.TakesSecret {
+		return made, nil
+	}
+	if err = made.place.add(made.secret); err != nil {
 		err = fmt.Errorf("webhook %s of %s is created, but its secret, which is shown only once, is not saved: %w; "+
 			"delete the webhook (%s), fix the cause and create it again",
 			clean(made.subscription.ID), p.Name, err, undo(p, made.subscription.ID))
@@ -107,7 +112,7 @@ func create(ctx context.Context, c app.Config, p subscriptions.Provider, w subsc
 
 func newSecret() string { return strings.ToLower(rand.Text()) }
 
-// undo says how a subscription is deleted.
+// undo says how a webhook is deleted.
 func undo(p subscriptions.Provider, id string) string {
 	if p.Delete != nil {
 		return "go run . subscriptions delete " + p.Name + " " + clean(id)
@@ -115,41 +120,18 @@ func undo(p subscriptions.Provider, id string) string {
 	return p.Advice
 }
 
-// report prints what was created, or the secret that could not be saved.
-func (m created) report(o operation, err error, asJSON, printSecret bool) error {
-	secret, saved := "", ""
-	if printSecret {
-		secret = m.secret
-	}
-	if err != nil {
-		fields(o.ErrOrStderr(), [2]string{"secret", secret})
-		return err
-	}
-	if m.isNew() {
-		saved = m.place.String()
-	}
+// print says what was created, and what to do now.
+func (m created) print(o operation) {
 	w := o.OutOrStdout()
-	if asJSON {
-		return printJSON(w, struct {
-			Subscription subscriptions.Subscription `json:"subscription"`
-			SavedIn      string                     `json:"saved_in,omitempty"`
-			Restart      bool                       `json:"restart"`
-			Secret       string                     `json:"secret,omitempty"`
-		}{m.subscription, saved, m.isNew(), secret})
-	}
-	kept := "the one in use"
-	if m.isNew() {
-		kept = "saved as " + saved
-	}
-	printSubscription(w, "created", m.subscription, [2]string{"secret", kept}, [2]string{"", secret})
 	if !m.isNew() {
-		return nil
+		printSubscription(w, "created", m.subscription, "the one in use")
+		return
 	}
+	printSubscription(w, "created", m.subscription, "saved as "+m.place.String())
 	fmt.Fprintln(w, newPainter(w).paint(yellow, restartNow))
 	if file := o.config.SecretsFile; file != "" {
 		fmt.Fprintln(w, wrap("", file+", made for development, is no longer used: providers without a secret of their own are off."))
 	}
-	return nil
 }
 
 // unsubscribeTimeout is how long the removal of each subscription may take.
@@ -168,27 +150,24 @@ func checkSubscribers(c app.Config, names []string) error {
 	return usage(errors.Join(problems...))
 }
 
-// subscribe registers base with each provider, and says so on w. The function that it returns removes the webhooks and their secrets
-// again, and must be called even after an error.
-func subscribe(ctx context.Context, w io.Writer, c app.Config, names []string, base string) (end func(context.Context) error, err error) {
+// subscribe registers base with each provider, and reports it on w. The function end removes the webhooks and their
+// secrets again; it must be called even after an error.
+func subscribe(
+	ctx context.Context, w io.Writer, c app.Config, names []string, base string,
+) (end func(context.Context) error, err error) {
 	var all []func(context.Context) error
-	end = func(ctx context.Context) error {
-		var errs []error
+	end = func(ctx context.Context) (err error) {
 		for _, unsubscribe := range slices.Backward(all) {
-			errs = append(errs, unsubscribe(ctx))
+			err = errors.Join(err, unsubscribe(ctx))
 		}
-		return errors.Join(errs...)
+		return err
 	}
 	for _, name := range names {
 		p, err := c.API.Provider(name)
 		if err != nil {
 			return end, usage(err)
 		}
-		wanted := subscriptions.Wanted{URL: base}
-		if !p.Single {
-			wanted.Name = "listen"
-		}
-		made, err := create(ctx, c, p, wanted)
+		made, err := create(ctx, c, p, subscriptions.Wanted{URL: base, Name: "listen"})
 		if err != nil {
 			return end, fmt.Errorf("subscribe to %s: %w", name, err)
 		}

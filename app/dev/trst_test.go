@@ -2,16 +2,12 @@ package dev
 
 import (
 	"context"
-	"encoding/json"
 	"net/url"
 	"os"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"example.com/identity-webhooks/app"
-	"example.com/identity-webhooks/app/subscriptions"
 	"example.com/identity-webhooks/handlers"
 	"example.com/identity-webhooks/models"
 )
@@ -34,21 +30,14 @@ func TestTRSTCreate(t *testing.T) {
 	d := trstAPI(t)
 	writeFile(t, ".env", "# mine\nLOG_LEVEL=warn\nTRST_WEBHOOK_SECRET=\n")
 	out := succeed(t, "subscriptions", "create", "trst")
-	holds(t, out, "trst webhook_1", "https://app.example/webhooks/trst", "active", "saved as TRST_WEBHOOK_SECRET in .env", "Restart the server now")
-	if diff := cmp.Diff("# mine\nLOG_LEVEL=warn\nTRST_WEBHOOK_SECRET="+first+"\n", content(t, ".env")); diff != "" || strings.Contains(out, first) {
-		t.Errorf("printed %s .env (-want +got):\n%s", out, diff)
+	holds(t, out, "trst webhook_1", "https://app.example/webhooks/trst", "active", "saved as TRST_WEBHOOK_SECRET in .env",
+		"Restart the server now")
+	env := content(t, ".env")
+	if env != "# mine\nLOG_LEVEL=warn\nTRST_WEBHOOK_SECRET="+first+"\n" || strings.Contains(out, first) {
+		t.Errorf("printed %s.env: %s", out, env)
 	}
-	out = succeed(t, "subscriptions", "create", "trst", "--url", "https://b.example/webhooks", "--json", "--print-secret")
-	var got struct {
-		Subscription subscriptions.Subscription
-		SavedIn      string `json:"saved_in"`
-		Restart      bool
-		Secret       string
-	}
-	if err := json.Unmarshal([]byte(out), &got); err != nil || got.Subscription.URL != "https://b.example/webhooks/trst" || !got.Restart || got.Secret != second ||
-		got.SavedIn != "TRST_WEBHOOK_SECRET in .env" {
-		t.Errorf("%v: %s", err, out)
-	}
+	out = succeed(t, "subscriptions", "create", "trst", "--url", "https://b.example/webhooks", "--print-secret")
+	holds(t, out, "secret  "+second)
 	d.webhooks[0]["enabled"] = false
 	holds(t, succeed(t, "subscriptions", "list"), "webhook_1", "inactive", "webhook_2", "https://b.example/webhooks/trst")
 	if out := succeed(t, "subscriptions", "list", "trst", "--json"); strings.Count(out, "\n") != 2 || strings.Contains(out, "whsec") {
@@ -92,9 +81,10 @@ func TestTRSTUnsavedSecret(t *testing.T) {
 		}
 		writeFile(t, "kept/trst", "whsec_0123456789abcdef\n")
 		r := run(t, append([]string{"subscriptions", "create", "trst"}, args...)...)
-		fails(t, r, false, "of trst is created, but its secret, which is shown only once, is not saved", "delete the webhook (go run . subscriptions delete trst webhook_")
-		if shown := strings.Contains(r.stderr, "secret  whsec_theirs"); shown != (args != nil) {
-			t.Errorf("%v: %q", args, r.stderr)
+		fails(t, r, false, "its secret, which is shown only once, is not saved",
+			"delete the webhook (go run . subscriptions delete trst webhook_")
+		if shown := strings.Contains(r.stdout, "secret  whsec_theirs"); shown != (args != nil) {
+			t.Errorf("%v: %q", args, r.stdout)
 		}
 	}
 }
@@ -118,7 +108,7 @@ func TestTRSTChanges(t *testing.T) {
 		t.Fatal(came, err)
 	}
 	d.events = []string{came[0].ExternalID, "lost"}
-	holds(t, succeed(t, "subscriptions", "deliveries", "trst"), "delivery_0", "delivery_1", "delivery_2", "failed", "503")
+	holds(t, succeed(t, "subscriptions", "deliveries", "trst"), "delivery_0", "delivery_1", "delivery_2", "failed")
 	r := run(t, "subscriptions", "deliveries", "trst", "webhook_1", "--missing", "--json")
 	fails(t, r, false, "deliveries without an event here: 2")
 	if strings.Contains(r.stdout, "delivery_1") || !strings.Contains(r.stdout, `"event_id":"lost"`) {
@@ -136,7 +126,8 @@ func TestTRSTRotate(t *testing.T) {
 	fails(t, run(t, "subscriptions", "rotate", "trst"), true, "no secret to replace")
 	succeed(t, "subscriptions", "create", "trst")
 	fails(t, run(t, "subscriptions", "rotate", "trst", "webhook_1", "--finish"), true, "has one secret")
-	holds(t, succeed(t, "subscriptions", "rotate", "trst"), "created  trst webhook_2", "Restart the server now", "go run . subscriptions rotate trst webhook_1 --finish")
+	holds(t, succeed(t, "subscriptions", "rotate", "trst"), "created  trst webhook_2", "Restart the server now",
+		"go run . subscriptions rotate trst webhook_1 --finish")
 	fails(t, run(t, "subscriptions", "rotate", "trst"), true, "two secrets already")
 	finish := []string{"subscriptions", "rotate", "trst", "webhook_1", "--finish"}
 	fails(t, run(t, finish...), false, "call the admin API")
@@ -144,7 +135,8 @@ func TestTRSTRotate(t *testing.T) {
 	succeed(t, "trigger", "trst/webhook.test", "--secret", first)
 	fails(t, run(t, finish...), false, "no delivery of trst was verified with the new secret "+handlers.Fingerprint(second))
 	fails(t, run(t, "subscriptions", "rotate", "trst", "--finish"), true, "give the ID of the webhook")
-	fails(t, run(t, "subscriptions", "rotate", "trst", "webhook_2", "--finish"), false, "no newer active webhook of trst sends to the URL of webhook_2")
+	fails(t, run(t, "subscriptions", "rotate", "trst", "webhook_2", "--finish"), false,
+		"no newer active webhook of trst sends to the URL of webhook_2")
 	if len(d.webhooks) != 2 || content(t, ".env") != "TRST_WEBHOOK_SECRET="+first+","+second+"\n" {
 		t.Fatalf("something is gone too early: %v, %s", d.webhooks, content(t, ".env"))
 	}

@@ -8,10 +8,12 @@ func TestTrustGateRotate(t *testing.T) {
 	t.Setenv("TRUSTGATE_API_URL", d.URL)
 	t.Setenv("TRUSTGATE_API_KEY", "sk_key")
 	writeFile(t, ".env", "TRUSTGATE_WEBHOOK_SECRET=whsec_the_first_of_all\n")
-	holds(t, succeed(t, "subscriptions", "rotate", "trustgate"), "created  trustgate webhook_1", "go run . subscriptions rotate trustgate --finish")
+	holds(t, succeed(t, "subscriptions", "rotate", "trustgate"), "created  trustgate webhook_1",
+		"go run . subscriptions rotate trustgate --finish")
 	serve(t, "sqlite:db")
 	succeed(t, "trigger", "trustgate/applicant.created", "--secret", "whsec_theirs_0123456789_1")
-	holds(t, succeed(t, "subscriptions", "rotate", "trustgate", "--finish"), "removed the secret", "Now delete the old webhook: use its dashboard.")
+	holds(t, succeed(t, "subscriptions", "rotate", "trustgate", "--finish"), "removed the secret",
+		"Now delete the old webhook: use its dashboard.")
 	if got := content(t, ".env"); got != "TRUSTGATE_WEBHOOK_SECRET=whsec_theirs_0123456789_1\n" {
 		t.Errorf(".env: %s", got)
 	}

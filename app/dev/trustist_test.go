@@ -21,8 +21,8 @@ func trustistAPI(t *testing.T) *webhookAPI {
 	return d
 }
 
-// TestTrustistCreate: the token is made once and shown as its fingerprint. The next webhook gets the same one: that replaces one that
-// was disabled, without a restart.
+// TestTrustistCreate: the token is made once and shown as its fingerprint. The next webhook gets the same one: that
+// replaces one that was disabled, without a restart.
 func TestTrustistCreate(t *testing.T) {
 	d := trustistAPI(t)
 	out := succeed(t, "subscriptions", "create", "trustist")
@@ -56,17 +56,20 @@ func TestTrustistNothingCreated(t *testing.T) {
 func TestTrustistRotate(t *testing.T) {
 	d := trustistAPI(t)
 	succeed(t, "subscriptions", "create", "trustist")
-	holds(t, succeed(t, "subscriptions", "rotate", "trustist"), "new secret saved", "Restart the server. Then:", "go run . subscriptions rotate trustist webhook_1 --send")
+	holds(t, succeed(t, "subscriptions", "rotate", "trustist"), "new secret saved", "Restart the server. Then:",
+		"go run . subscriptions rotate trustist webhook_1 --send")
 	if len(d.webhooks) != 1 {
 		t.Fatalf("created too early: %v", d.webhooks)
 	}
 	serve(t, "sqlite:db")
-	holds(t, succeed(t, "subscriptions", "rotate", "trustist", "webhook_1", "--send"), "created  trustist webhook_2", "rotate trustist webhook_1 --finish")
+	holds(t, succeed(t, "subscriptions", "rotate", "trustist", "webhook_1", "--send"), "created  trustist webhook_2",
+		"rotate trustist webhook_1 --finish")
 	old, fresh, _ := strings.Cut(strings.TrimSpace(strings.TrimPrefix(content(t, ".env"), "TRUSTIST_WEBHOOK_SECRET=")), ",")
 	if d.webhooks[1]["url"] != "https://app.example/webhooks/trustist/"+fresh {
 		t.Fatalf("%s, %v", content(t, ".env"), d.webhooks)
 	}
-	fails(t, run(t, "subscriptions", "rotate", "trustist", "webhook_2", "--finish"), false, "find the active webhook with the old secret: there is no webhook")
+	fails(t, run(t, "subscriptions", "rotate", "trustist", "webhook_2", "--finish"), false,
+		"find the active webhook with the old secret: there is no webhook")
 	succeed(t, "trigger", "trustist/onboard.session.failed", "--secret", fresh)
 	out := succeed(t, "subscriptions", "rotate", "trustist", "webhook_1", "--finish")
 	holds(t, out, "deleted trustist webhook_1", "removed the secret "+handlers.Fingerprint(old))
@@ -93,7 +96,7 @@ func TestTrustistWatched(t *testing.T) {
 	want := handlers.SubscriptionState{
 		Provider: "trustist", ID: "webhook_1", URL: "https://app.example/webhooks/trustist/", Active: new(false), ConsecutiveFailures: new(5),
 		Problem: "it is disabled after 5 failures in a row: nothing is sent to us",
-		Mend:    "go run . subscriptions delete trustist webhook_1 && go run . subscriptions create trustist --url https://app.example",
+		Fix:     "go run . subscriptions delete trustist webhook_1 && go run . subscriptions create trustist --url https://app.example",
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -148,7 +148,7 @@ func (v *verify) secrets(provider string) (c diagnosis.Case, err error) {
 		if !set {
 			return c, errors.New("--secret-env names a variable that is not set; it wants names, not secrets")
 		}
-		for _, secret := range splitSecrets(value) {
+		for _, secret := range app.SplitSecrets(value) {
 			c.Secrets[provider] = append(c.Secrets[provider], handlers.Secret{Value: secret})
 		}
 	}

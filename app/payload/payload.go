@@ -28,21 +28,22 @@ func Renew(p handlers.Provider, sample []byte, at time.Time) ([]byte, error) {
 		return nil, err
 	}
 	e, _ := p.Envelope(body) // what can be read of it is enough
+	body = MoveTimes(body, at.Sub(newestTime(body)))
 	if !e.Derived {
-		return RenewID(MoveTimes(body, at.Sub(NewestTime(body))), e.ExternalID, NewID(e.ExternalID)), nil
+		return RenewID(body, e.ExternalID, NewID(e.ExternalID)), nil
 	}
-	body = MoveTimes(body, at.Sub(NewestTime(body)))
-	derived := func(body []byte) string { e, _ := p.Envelope(body); return e.ExternalID }
-	if derived(body) != e.ExternalID {
-		return body, nil // the times make it another event
+	isNew := func(body []byte) bool { renewed, _ := p.Envelope(body); return renewed.ExternalID != e.ExternalID }
+	if isNew(body) { // by its times
+		return body, nil
 	}
 	all := Paths(body)
 	for _, field := range slices.Sorted(maps.Keys(all)) {
-		value := all[field]
-		if isID := strings.HasSuffix(strings.ToLower(field), "id"); isID && value.Str != "" {
-			if changed, err := sjson.SetBytes(body, field, NewID(value.Str)); err == nil && derived(changed) != e.ExternalID {
-				return changed, nil
-			}
+		id := all[field].Str
+		if id == "" || !strings.HasSuffix(strings.ToLower(field), "id") {
+			continue
+		}
+		if changed, err := sjson.SetBytes(body, field, NewID(id)); err == nil && isNew(changed) {
+			return changed, nil
 		}
 	}
 	return body, nil
@@ -59,12 +60,10 @@ func Compact(body []byte) ([]byte, error) {
 
 // RenewID replaces an ID by another wherever a body has it.
 func RenewID(body []byte, old, id string) []byte {
-	for field, value := range Paths(body) {
-		if changed, err := sjson.SetBytes(body, field, id); err == nil && old != "" && value.Str == old {
-			body = changed
-		}
+	if old == "" {
+		return body
 	}
-	return body
+	return bytes.ReplaceAll(body, []byte(strconv.Quote(old)), []byte(strconv.Quote(id)))
 }
 
 // NewID returns a new ID that looks like an old one: with its prefix, such as evt_, or a UUID.
@@ -79,8 +78,8 @@ func NewID(old string) string {
 // Times matches the times in a body that is on one line: texts, and seconds since 1970.
 var Times = regexp.MustCompile(`"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)"|"created":\d{10}\b`)
 
-// ReadTime reads a match of Times.
-func ReadTime(match []byte) (t time.Time, isText bool, err error) {
+// readTime reads a match of Times.
+func readTime(match []byte) (t time.Time, isText bool, err error) {
 	if seconds, found := bytes.CutPrefix(match, []byte(`"created":`)); found {
 		n, err := strconv.ParseInt(string(seconds), 10, 64)
 		return time.Unix(n, 0), false, err
@@ -89,10 +88,10 @@ func ReadTime(match []byte) (t time.Time, isText bool, err error) {
 	return t, true, err
 }
 
-// NewestTime returns the newest of the times in a body, or zero if it has none.
-func NewestTime(body []byte) (newest time.Time) {
+// newestTime returns the newest of the times in a body, or zero if it has none.
+func newestTime(body []byte) (newest time.Time) {
 	for _, match := range Times.FindAll(body, -1) {
-		if t, _, err := ReadTime(match); err == nil && t.After(newest) {
+		if t, _, err := readTime(match); err == nil && t.After(newest) {
 			newest = t
 		}
 	}
@@ -102,7 +101,7 @@ func NewestTime(body []byte) (newest time.Time) {
 // MoveTimes moves all times in a body by the same amount.
 func MoveTimes(body []byte, by time.Duration) []byte {
 	return Times.ReplaceAllFunc(body, func(match []byte) []byte {
-		t, isText, err := ReadTime(match)
+		t, isText, err := readTime(match)
 		switch {
 		case err != nil:
 			return match // digits that look like a time, such as those of a 31st of February

@@ -20,11 +20,9 @@ import (
 const (
 	callTimeout = 10 * time.Second
 	maxAnswer   = 1 << 20
-	// maxTries is how often a call is made while the answer is 429, which means that nothing was done.
-	maxTries = 3
-	// usualWait is the time between them if the answer has no Retry-After, and maxWait the longest that is waited for.
-	usualWait = 2 * time.Second
-	maxWait   = 30 * time.Second
+	maxTries    = 3                // of a call while the answer is 429, which means that nothing was done
+	usualWait   = 2 * time.Second  // between tries if the answer has no Retry-After in seconds
+	maxWait     = 30 * time.Second // if we are to wait longer, the call fails
 )
 
 // httpClient follows no redirects: they would take credentials to another host.
@@ -39,7 +37,7 @@ type api struct {
 	variable   string // that holds base
 	base       string
 	permission string // what the credentials need, for errors
-	hint       string // what else may be wrong if a path is not found, for errors
+	hint       string // what else may be wrong if the answer is 404, for errors
 	authorize  func(*http.Request)
 }
 
@@ -55,14 +53,14 @@ func bearer(token string) func(*http.Request) {
 // Error is a call that failed. It never quotes the answer, which may repeat what was sent.
 type Error struct {
 	Status    int  // of the answer; 0 if there was none
-	Uncertain bool // the change may have been made nevertheless: there was no answer, or an unclear one
+	Uncertain bool // the change may have been made: there was no answer, or an unclear one
 	text      string
 }
 
 func (e Error) Error() string { return e.text }
 
-// call sends in as JSON, unless it is nil, and returns the answer, which must be JSON that fits. If fits is nil, the answer is
-// not read.
+// call sends in as JSON, unless it is nil, and returns the answer, which must be JSON that fits. If fits is nil, the
+// answer is not read.
 func (a api) call(ctx context.Context, method, path string, in any, fits func(gjson.Result) bool) (answer gjson.Result, err error) {
 	var body []byte
 	if in != nil {
@@ -71,7 +69,7 @@ func (a api) call(ctx context.Context, method, path string, in any, fits func(gj
 		}
 	}
 	status := 0
-	resp, text, err := a.send(ctx, method, path, body) //nolint:bodyclose // try closes it
+	resp, text, err := a.send(ctx, method, path, body) //nolint:bodyclose // send closes it
 	if err == nil {
 		status = resp.StatusCode
 		answer, err = a.read(resp, text, fits)
@@ -85,16 +83,27 @@ func (a api) call(ctx context.Context, method, path string, in any, fits func(gj
 	return answer, Error{status, uncertain, fmt.Sprintf("%s %s%s: %v", method, a.base, path, err)}
 }
 
-// send makes a call, again and after a pause if the answer is 429. The body of the answer is read already.
+// send makes a call, again and after a pause if the answer is 429. It has read and closed the body of the answer.
 func (a api) send(ctx context.Context, method, path string, body []byte) (*http.Response, []byte, error) {
 	for tries := 1; ; tries++ {
-		resp, text, err := a.try(ctx, method, path, body)
-		if err != nil || resp.StatusCode != http.StatusTooManyRequests || tries == maxTries {
-			return resp, text, err
+		req, err := http.NewRequestWithContext(ctx, method, a.base+path, bytes.NewReader(body))
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s is not a URL", a.variable)
 		}
-		wait := retryAfter(resp.Header, time.Now())
-		if wait > maxWait {
-			return resp, text, nil
+		req.Header.Set("Accept", "application/json")
+		if body != nil {
+			req.Header.Set("Content-Type", "application/json")
+		}
+		a.authorize(req)
+		resp, err := httpClient.Do(req)
+		if u, isURL := errors.AsType[*url.Error](err); isURL {
+			return nil, nil, fmt.Errorf("no answer: %w (is %s right?)", u.Err, a.variable)
+		}
+		text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+		_ = resp.Body.Close() // everything of interest is read
+		wait := retryAfter(resp.Header)
+		if err != nil || resp.StatusCode != http.StatusTooManyRequests || tries == maxTries || wait > maxWait {
+			return resp, text, err
 		}
 		select {
 		case <-ctx.Done():
@@ -104,31 +113,19 @@ func (a api) send(ctx context.Context, method, path string, body []byte) (*http.
 	}
 }
 
-// try makes a call a single time.
-func (a api) try(ctx context.Context, method, path string, body []byte) (*http.Response, []byte, error) {
-	req, err := http.NewRequestWithContext(ctx, method, a.base+path, bytes.NewReader(body))
-	if err != nil {
-		return nil, nil, fmt.Errorf("%s is not a URL", a.variable)
-	}
-	req.Header.Set("Accept", "application/json")
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	a.authorize(req)
-	resp, err := httpClient.Do(req)
-	if u, isURL := errors.AsType[*url.Error](err); isURL {
-		return nil, nil, fmt.Errorf("no answer: %w (is %s right?)", u.Err, a.variable)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	return resp, text, err
-}
-
-// read returns the JSON of a 2xx answer.
+// read returns the JSON of a 2xx answer. The error says what another answer most likely means.
 func (a api) read(resp *http.Response, text []byte, fits func(gjson.Result) bool) (answer gjson.Result, err error) {
-	switch {
-	case resp.StatusCode/100 != 2:
-		return answer, fmt.Errorf("the answer is %d%s", resp.StatusCode, a.explain(resp))
+	switch status := resp.StatusCode; {
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		return answer, fmt.Errorf("the answer is %d: %s", status, a.permission)
+	case status == http.StatusNotFound, status == http.StatusMethodNotAllowed:
+		return answer, fmt.Errorf("the answer is %d: there is no such webhook, or %s is wrong%s", status, a.variable, a.hint)
+	case status == http.StatusTooManyRequests:
+		return answer, fmt.Errorf("the answer is 429, too many calls: try again in %s", retryAfter(resp.Header))
+	case status/100 == 3:
+		return answer, fmt.Errorf("the answer is %d: is %s right?", status, a.variable)
+	case status/100 != 2:
+		return answer, fmt.Errorf("the answer is %d", status)
 	case fits == nil:
 		return answer, nil
 	case !gjson.ValidBytes(text):
@@ -140,37 +137,13 @@ func (a api) read(resp *http.Response, text []byte, fits func(gjson.Result) bool
 	return answer, nil
 }
 
-// explain says what an answer that is not 2xx most likely means.
-func (a api) explain(resp *http.Response) string {
-	switch resp.StatusCode {
-	case http.StatusUnauthorized, http.StatusForbidden:
-		text := ": " + a.permission
-		theirs, err := http.ParseTime(resp.Header.Get("Date"))
-		if off := time.Since(theirs).Round(time.Second); err == nil && off.Abs() > time.Minute {
-			text += fmt.Sprintf("; or the clock of this computer is wrong, which differs from theirs by %s", off)
-		}
-		return text
-	case http.StatusNotFound, http.StatusMethodNotAllowed:
-		return fmt.Sprintf(": there is no such webhook, or %s is wrong%s", a.variable, a.hint)
-	case http.StatusTooManyRequests:
-		return fmt.Sprintf(", too many calls: try again in %.0f s", retryAfter(resp.Header, time.Now()).Seconds())
-	}
-	if resp.StatusCode/100 == 3 {
-		return ": is " + a.variable + " right?"
-	}
-	return ""
-}
-
 // retryAfter is how long an answer asks us to wait.
-func retryAfter(header http.Header, now time.Time) time.Duration {
-	value := header.Get("Retry-After")
-	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
-		return time.Duration(seconds) * time.Second
+func retryAfter(header http.Header) time.Duration {
+	seconds, err := strconv.ParseUint(header.Get("Retry-After"), 10, 31)
+	if err != nil {
+		return usualWait
 	}
-	if at, err := http.ParseTime(value); err == nil {
-		return max(at.Sub(now), 0)
-	}
-	return usualWait
+	return time.Duration(seconds) * time.Second
 }
 
 // change creates or changes a webhook, which is the answer.
@@ -188,15 +161,12 @@ func (a api) do(ctx context.Context, method, path string) error {
 // list gets a list of objects, which is the whole answer or one of its members.
 func list[T any](ctx context.Context, a api, path string, decode func(gjson.Result) T) (all []T, err error) {
 	elements := func(v gjson.Result) gjson.Result {
-		if v.IsObject() {
-			return first(v, "webhooks", "deliveries", "attempts", "data")
+		if v.IsArray() {
+			return v
 		}
-		return v
+		return first(v, "webhooks", "deliveries", "data")
 	}
-	answer, err := a.call(ctx, http.MethodGet, path, nil, func(v gjson.Result) bool {
-		e := elements(v)
-		return e.IsArray() && (e.Get("#").Int() == 0 || e.Get("0").IsObject())
-	})
+	answer, err := a.call(ctx, http.MethodGet, path, nil, func(v gjson.Result) bool { return elements(v).IsArray() })
 	if err != nil {
 		return nil, err
 	}

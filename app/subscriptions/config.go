@@ -75,9 +75,6 @@ func (c Config) Problems() (problems []error) {
 // String keeps the keys out of whatever prints a Config.
 func (c Config) String() string { return "subscriptions.Config" }
 
-// GoString is String.
-func (c Config) GoString() string { return c.String() }
-
 // oneOf returns a problem unless the value is one of those that are allowed.
 func oneOf(variable, value string, allowed ...string) []error {
 	if slices.Contains(allowed, value) {
@@ -86,8 +83,8 @@ func oneOf(variable, value string, allowed ...string) []error {
 	return []error{fmt.Errorf("%s is %q: want %s", variable, value, strings.Join(allowed, ", "))}
 }
 
-// TargetURL is where a provider is to call us. The public URL may include /webhooks and what follows; the result ends in the
-// provider's path and, if the provider is known by a path token, in the secret. The error says why no provider would accept it.
+// TargetURL is where a provider is to call us: below the public URL, without a /webhooks at the end of that. If the
+// provider does not sign, the result ends in the secret. The error says why providers would not accept the public URL.
 func TargetURL(public, provider, secret string) (string, error) {
 	u, err := url.Parse(public)
 	switch {
@@ -119,9 +116,9 @@ func isPublic(host string) bool {
 // isSafe reports whether credentials may be sent to a URL: over https, or to this computer.
 func isSafe(raw string) bool {
 	u, err := url.Parse(raw)
-	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+	if err != nil || u.Host == "" {
 		return false
 	}
-	ip, err := netip.ParseAddr(u.Hostname())
-	return u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || err == nil && ip.IsLoopback())
+	ip, _ := netip.ParseAddr(u.Hostname())
+	return u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || ip.IsLoopback())
 }

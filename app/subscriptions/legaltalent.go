@@ -14,8 +14,8 @@ type LegalTalentConfig struct {
 	Key string `env:"LEGALTALENT_API_KEY"`
 }
 
-// newLegalTalent sets the webhook of our tenant at Legal Talent: one URL for all events. We choose the secret, since Legal Talent
-// shows one of its own only masked.
+// newLegalTalent sets the webhook of our tenant at Legal Talent: one URL for all events. We choose the secret, since
+// Legal Talent shows one of its own only masked.
 //
 // https://docs.compliance.legaltalent.ai/api-reference/webhooks/overview
 func newLegalTalent(c LegalTalentConfig) Provider {
@@ -28,7 +28,7 @@ func newLegalTalent(c LegalTalentConfig) Provider {
 		return Subscription{Provider: "legaltalent", ID: "me", URL: u, Target: u, Active: new(u != "")}
 	}
 	set := func(ctx context.Context, w Wanted) (Subscription, error) {
-		if w.Secret == "" || len(w.Events) > 0 || w.Name != "" || w.Enabled != nil {
+		if w.Secret == "" || len(w.Events) > 0 || w.Enabled != nil {
 			return Subscription{}, errors.New("legaltalent: a tenant has one webhook for all events: only its URL and secret can be set")
 		}
 		answer, err := a.call(ctx, http.MethodPatch, "/kyc/tenants/me/notification-channels", struct {
@@ -39,7 +39,7 @@ func newLegalTalent(c LegalTalentConfig) Provider {
 	}
 	return Provider{
 		Name: "legaltalent", TakesSecret: true, Single: true, api: a,
-		Advice: "end the webhook in its dashboard, or update it to another URL; " +
+		Advice: "remove the webhook in its dashboard, or update it to another URL; " +
 			"to test it, use go run . trigger or its staging environment",
 		credentials: []credential{{"LEGALTALENT_API_KEY", c.Key}},
 		List: func(ctx context.Context) ([]Subscription, error) {

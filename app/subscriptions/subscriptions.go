@@ -5,6 +5,7 @@ package subscriptions
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -51,10 +52,7 @@ func (s *Subscription) setURL(raw string) {
 	if !handlers.TokenInPath(s.Provider) {
 		return
 	}
-	path := raw
-	if end := strings.IndexAny(raw, "?#"); end >= 0 {
-		path = raw[:end]
-	}
+	path, _, _ := strings.Cut(raw, "?")
 	slash := strings.LastIndex(path, "/") + 1
 	s.Target, s.Token = path[:slash], path[slash:]
 	if token, err := url.PathUnescape(s.Token); err == nil {
@@ -65,10 +63,9 @@ func (s *Subscription) setURL(raw string) {
 
 // Delivery is an event that a provider has sent, or tried to send. Members are empty if the provider's answer lacks them.
 type Delivery struct {
-	ID       string   `json:"id"`
-	EventID  string   `json:"event_id"`
-	Status   string   `json:"status"`
-	Attempts []string `json:"attempts,omitempty"` // the status of each attempt, if they have been asked for
+	ID      string `json:"id"`
+	EventID string `json:"event_id"`
+	Status  string `json:"status"`
 }
 
 // Wanted is a subscription to create, or the changes to one. In a change, empty fields stay as they are.
@@ -76,7 +73,7 @@ type Wanted struct {
 	URL     string
 	Name    string
 	Events  []string
-	Enabled *bool
+	Enabled *bool  // only for changes
 	Secret  string // if TakesSecret
 }
 
@@ -93,27 +90,20 @@ type Provider struct {
 	Delete     func(ctx context.Context, id string) error
 	Test       func(ctx context.Context, id string) error // has the provider send a test event
 	Deliveries func(ctx context.Context, id string) ([]Delivery, error)
-	Attempts   func(ctx context.Context, id, delivery string) ([]string, error) // the status of each
 
 	api         api
 	credentials []credential
 	problems    []error // in the configuration
 }
 
-// Operations lists what can be done, in the words of the command line.
-func (p Provider) Operations() (list []string) {
-	for _, o := range []struct {
-		name       string
-		documented bool
-	}{
-		{"list", p.List != nil}, {"create", p.Create != nil}, {"update", p.Update != nil}, {"delete", p.Delete != nil},
-		{"test", p.Test != nil}, {"deliveries", p.Deliveries != nil}, {"rotate", p.Create != nil},
-	} {
-		if o.documented {
-			list = append(list, o.name)
-		}
+// Operations lists what can be done, in the words of the command line, sorted.
+func (p Provider) Operations() []string {
+	documented := map[string]bool{
+		"list": p.List != nil, "create": p.Create != nil, "update": p.Update != nil, "delete": p.Delete != nil,
+		"test": p.Test != nil, "deliveries": p.Deliveries != nil, "rotate": p.Create != nil,
 	}
-	return list
+	maps.DeleteFunc(documented, func(_ string, is bool) bool { return !is })
+	return slices.Sorted(maps.Keys(documented))
 }
 
 // CheckOperation returns an error for an operation that the provider does not document. It says what to do instead.

@@ -34,8 +34,10 @@ type trstRequest struct {
 //
 // https://docs.trstinc.ca/webhooks
 func newTRST(c TRSTConfig) Provider {
-	a := newAPI("trst", c.URL, "TRST_API_KEY_ID and TRST_API_KEY must be a key of the project TRST_PROJECT_ID, or of its organization",
-		" or TRST_PROJECT_ID is (TRST's pages name https://api.prod.trstinc.ca/v1 and https://api.trstinc.ca/v1)", bearer(c.KeyID+"."+c.Key))
+	a := newAPI("trst", c.URL,
+		"TRST_API_KEY_ID and TRST_API_KEY must be a key of the project TRST_PROJECT_ID, or of its organization",
+		" or TRST_PROJECT_ID is (TRST's pages name https://api.prod.trstinc.ca/v1 and https://api.trstinc.ca/v1)",
+		bearer(c.KeyID+"."+c.Key))
 	all := "/project/" + url.PathEscape(c.Project) + "/webhooks"
 	one := func(id string) string { return all + "/" + url.PathEscape(id) }
 	p := Provider{
@@ -54,10 +56,7 @@ func newTRST(c TRSTConfig) Provider {
 		if len(w.Events) == 0 {
 			w.Events = trstEvents
 		}
-		if w.Enabled == nil {
-			w.Enabled = new(true)
-		}
-		return a.change(ctx, http.MethodPost, all, trstRequest{w.URL, w.Events, w.Enabled})
+		return a.change(ctx, http.MethodPost, all, trstRequest{w.URL, w.Events, new(true)})
 	}
 	p.Update = func(ctx context.Context, id string, w Wanted) (Subscription, error) {
 		return a.change(ctx, http.MethodPatch, one(id), trstRequest{w.URL, w.Events, w.Enabled})
@@ -68,10 +67,6 @@ func newTRST(c TRSTConfig) Provider {
 		return list(ctx, a, one(id)+"/deliveries", func(v gjson.Result) Delivery {
 			return Delivery{ID: v.Get("id").String(), EventID: v.Get("event_id").String(), Status: v.Get("status").String()}
 		})
-	}
-	p.Attempts = func(ctx context.Context, id, delivery string) ([]string, error) {
-		path := one(id) + "/deliveries/" + url.PathEscape(delivery) + "/attempts"
-		return list(ctx, a, path, func(v gjson.Result) string { return v.Get("status").String() })
 	}
 	return p
 }

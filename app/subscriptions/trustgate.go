@@ -37,7 +37,7 @@ func newTrustGate(c TrustGateConfig) Provider {
 				URL    string   `json:"url"`
 				Events []string `json:"events"`
 				Active bool     `json:"active"`
-			}{cmp.Or(w.Name, "webhooks"), w.URL, w.Events, w.Enabled == nil || *w.Enabled})
+			}{cmp.Or(w.Name, "webhooks"), w.URL, w.Events, true})
 		},
 	}
 }

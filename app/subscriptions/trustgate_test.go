@@ -21,12 +21,12 @@ func TestTrustGate(t *testing.T) {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 	p := newTrustGate(TrustGateConfig{d.URL, apiKey, "x-api-key"})
-	if _, err = p.Create(t.Context(), Wanted{URL: "https://a.example", Name: "n", Events: []string{"case.created"}, Enabled: new(false)}); err != nil {
+	if _, err = p.Create(t.Context(), Wanted{URL: "https://a.example", Name: "n", Events: []string{"case.created"}}); err != nil {
 		t.Error(err)
 	}
 	requests := []asked{
 		{call, "Bearer " + apiKey, "", `{"active":true,"events":["*"],"name":"webhooks","url":"https://a.example/webhooks/trustgate"}`},
-		{call, "", apiKey, `{"active":false,"events":["case.created"],"name":"n","url":"https://a.example"}`},
+		{call, "", apiKey, `{"active":true,"events":["case.created"],"name":"n","url":"https://a.example"}`},
 	}
 	if diff := cmp.Diff(requests, d.requests()); diff != "" {
 		t.Errorf("requests (-want +got):\n%s", diff)

@@ -1,6 +1,7 @@
 package subscriptions
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
@@ -22,12 +23,13 @@ type TrustistConfig struct {
 	Key   string `env:"TRUSTIST_API_KEY"`
 }
 
-// trustistEvents are all events about identities. They are always named: without them the newer API sends only the first kind, and
-// it rejects an empty list.
+// trustistEvents are all events about identities. They are always named: without them the newer API sends only the first
+// kind, and it rejects an empty list.
 var trustistEvents = []string{"onboard.session.completed", "onboard.session.failed"}
 
-// newTrustist manages webhooks at Trustist. The secret is the token at the end of the URL, which we choose. Trustist disables a
-// webhook after five failures in a row; then it must be deleted and created again. A deleted webhook stays in the list, inactive.
+// newTrustist manages webhooks at Trustist. The secret is the token at the end of the URL, which we choose. Trustist
+// disables a webhook after five failures in a row; then it must be deleted and created again. A deleted webhook stays in
+// the list, inactive.
 //
 // https://api.trustistecommerce.com/docs/webhooks
 func newTrustist(c TrustistConfig) Provider {
@@ -59,29 +61,25 @@ func newTrustist(c TrustistConfig) Provider {
 	}
 }
 
-// hawk authorizes requests by the Hawk scheme, without a payload hash, which Trustist does not ask for. Each try of a request gets
-// a header of its own, since a nonce counts only once.
+// hawk authorizes requests by the Hawk scheme, without a payload hash, which Trustist does not ask for. Each try of a
+// request gets a header of its own, since a nonce counts only once.
 //
 // https://api.trustistecommerce.com/docs/authentication
 func hawk(id, key string) func(*http.Request) {
 	return func(req *http.Request) {
 		ts, nonce := strconv.FormatInt(time.Now().Unix(), 10), rand.Text()
-		mac := hawkMAC(key, ts, nonce, req.Method, req.URL, "", "")
+		mac := hawkMAC(key, ts, nonce, req.Method, req.URL)
 		req.Header.Set("Authorization", fmt.Sprintf(`Hawk id="%s", ts="%s", nonce="%s", mac="%s"`, id, ts, nonce, mac))
 	}
 }
 
-// hawkMAC is the HMAC-SHA256 of the normalized request. The lines of hash and ext are there even if both are empty.
+// hawkMAC is the HMAC-SHA256 of the normalized request. Its last two lines, the payload hash and ext, are empty.
 //
 // https://github.com/mozilla/hawk/blob/main/API.md
-func hawkMAC(key, ts, nonce, method string, u *url.URL, hash, ext string) string {
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
-	}
+func hawkMAC(key, ts, nonce, method string, u *url.URL) string {
+	port := cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
+	lines := []string{"hawk.1.header", ts, nonce, method, u.RequestURI(), strings.ToLower(u.Hostname()), port, "", "", ""}
 	mac := hmac.New(sha256.New, []byte(key))
-	for _, line := range []string{"hawk.1.header", ts, nonce, method, u.RequestURI(), strings.ToLower(u.Hostname()), port, hash, ext} {
-		mac.Write([]byte(line + "\n"))
-	}
+	mac.Write([]byte(strings.Join(lines, "\n")))
 	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }

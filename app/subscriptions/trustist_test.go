@@ -83,14 +83,13 @@ func TestTrustistNewer(t *testing.T) {
 func TestTrustistActive(t *testing.T) {
 	t.Parallel()
 	d := newDouble(t)
-	d.on("GET /v1/webhooks", answer{body: `[{"id":0},{"isActive":false},{"active":false},{"isActive":true,"active":false,"consecutiveFailures":5},
-		{"isActive":true}]`})
+	d.on("GET /v1/webhooks", answer{body: `[{},{"isActive":false},{"isActive":true,"active":false,"consecutiveFailures":5},{"active":true}]`})
 	list, err := trustistAt(d, "/v1/webhooks").List(t.Context())
 	var got []string
 	for _, s := range list {
 		got = append(got, s.State())
 	}
-	if diff := cmp.Diff([]string{"unknown", "inactive", "inactive", "inactive, 5 failed", "active"}, got); err != nil || diff != "" || list[0].ID != "0" {
+	if diff := cmp.Diff([]string{"unknown", "inactive", "inactive, 5 failed", "active"}, got); err != nil || diff != "" {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 }
@@ -119,7 +118,7 @@ func TestTrustistStranger(t *testing.T) {
 	s.setURL("https://a.example/webhooks/trustist/tok")
 	w.check("", "", 0, s)
 	s.setURL("https://a.example/webhooks/trustist/other")
-	w.check("its path token is none of ours: all it sends is refused",
+	w.check("its path token is none of ours: all its deliveries are refused",
 		"go run . subscriptions delete trustist w1 && go run . subscriptions create trustist --url https://a.example", 1, s)
 }
 
@@ -133,33 +132,30 @@ func checkHawk(t *testing.T, d *double, a asked) {
 	}
 	method, path, _ := strings.Cut(a.Call, " ")
 	u, err := url.Parse(d.URL + path)
-	if err != nil || parts[3] != hawkMAC(apiKey, parts[1], parts[2], method, u, "", "") {
+	if err != nil || parts[3] != hawkMAC(apiKey, parts[1], parts[2], method, u) {
 		t.Errorf("%v: the MAC of %s is wrong", err, a.Authorization)
 	}
 	ts, err := strconv.ParseInt(parts[1], 10, 64)
-	if age := time.Since(time.Unix(ts, 0)); err != nil || age < -time.Second || age > time.Minute {
+	if age := time.Since(time.Unix(ts, 0)); err != nil || age.Abs() > time.Minute {
 		t.Errorf("ts %s is %s old", parts[1], age)
 	}
 }
 
-// The first two vectors are published: https://github.com/mozilla/hawk/blob/main/API.md. The third is as Trustist's page says, with the
-// lines of hash and ext empty, and the port that https means:
+// The requests are that of https://github.com/mozilla/hawk/blob/main/API.md, without ext, and one without a port:
 //
-//	printf 'hawk.1.header\n1353832234\nj4h3g2\nPOST\n/v1/webhooks\napi.trustistecommerce.com\n443\n\n\n' |
+//	printf 'hawk.1.header\n1353832234\nj4h3g2\nGET\n/resource/1?b=1&a=2\nexample.com\n8000\n\n\n' |
 //	openssl dgst -sha256 -hmac werxhqb98rpaxn39848xrunpaw3489ruxnpa98w4rxn -binary | base64
 func TestTrustistHawkVectors(t *testing.T) {
 	t.Parallel()
-	const resource, ext = "http://example.com:8000/resource/1?b=1&a=2", "some-app-ext-data"
-	for _, v := range []struct{ method, url, hash, ext, want string }{
-		{"GET", resource, "", ext, "6R4rV5iE+NPoym+WwjeHzjAGXUtLNIxmo1vpMofpLAE="},
-		{"POST", resource, "Yi9LfIIFRtBEPt74PVmbTF/xVAwPn7ub15ePICfgnuY=", ext, "aSe1DERmZuRl3pI36/9BdZmnErTw3sNzOOAUlfeKjVw="},
-		{"POST", "https://API.trustistecommerce.com/v1/webhooks", "", "", "bXVfDQ44ecoDXiGGnzqBARPttVPJKI/wiGtlib+2IDw="},
+	for _, v := range []struct{ method, url, want string }{
+		{"GET", "http://example.com:8000/resource/1?b=1&a=2", "nfp3t5BVkMvjhU3PrD0ftTp7NcVpETEX2HEi/Fo4S2g="},
+		{"POST", "https://API.trustistecommerce.com/v1/webhooks", "bXVfDQ44ecoDXiGGnzqBARPttVPJKI/wiGtlib+2IDw="},
 	} {
 		u, err := url.Parse(v.url)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := hawkMAC("werxhqb98rpaxn39848xrunpaw3489ruxnpa98w4rxn", "1353832234", "j4h3g2", v.method, u, v.hash, v.ext); got != v.want {
+		if got := hawkMAC("werxhqb98rpaxn39848xrunpaw3489ruxnpa98w4rxn", "1353832234", "j4h3g2", v.method, u); got != v.want {
 			t.Errorf("%s: %s, want %s", v.method, got, v.want)
 		}
 	}

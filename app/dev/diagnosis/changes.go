@@ -168,20 +168,25 @@ func followed(endings ...string) func(string) []string {
 	}
 }
 
-// base64s are the ways to write base64.
-var base64s = []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding}
-
 // decoded returns what a secret encodes, with and without its prefix.
 func decoded(secret string) (keys []string) {
 	for _, text := range []string{secret, strings.TrimPrefix(secret, "whsec_")} {
 		if key, err := hex.DecodeString(text); err == nil {
 			keys = append(keys, string(key))
 		}
-		for _, e := range base64s {
-			if key, err := e.DecodeString(text); err == nil {
-				keys = append(keys, string(key))
-			}
+		if key := decodeBase64(text); key != nil {
+			keys = append(keys, string(key))
 		}
 	}
 	return keys
+}
+
+// decodeBase64 reads all ways to write base64. It returns nil if text is none of them.
+func decodeBase64(text string) []byte {
+	for _, e := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
+		if raw, err := e.DecodeString(text); err == nil {
+			return raw
+		}
+	}
+	return nil
 }

@@ -61,7 +61,7 @@ func (l labelled) raw() []byte {
 }
 
 // diagnose does with a delivery what the command does. It also returns the secrets.
-func (l labelled) diagnose(t testing.TB) (f Finding, r Request, private []string) {
+func (l labelled) diagnose(t *testing.T) (f Finding, r Request, private []string) {
 	t.Helper()
 	r, err := ParseRequest(l.raw())
 	if err != nil || r.Provider != l.Provider {

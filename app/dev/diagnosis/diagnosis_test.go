@@ -15,7 +15,7 @@ var noon = time.Date(2026, 2, 4, 12, 0, 0, 0, time.UTC)
 const right = "whsec_d2d9f6a107c4e4e8b1a593e0"
 
 // with returns a provider with one secret. The providers' own tests hold the known answers for how they sign.
-func with(t testing.TB, name, secret string) handlers.Provider {
+func with(t *testing.T, name, secret string) handlers.Provider {
 	t.Helper()
 	p, err := handlers.NewProvider(name, handlers.Settings{Secrets: []handlers.Secret{{Value: secret}}})
 	if err != nil {
@@ -25,13 +25,13 @@ func with(t testing.TB, name, secret string) handlers.Provider {
 }
 
 // signing are the providers that sign with a header.
-func signing(t testing.TB) []string {
+func signing(t *testing.T) []string {
 	t.Helper()
 	return slices.DeleteFunc(handlers.ProviderNames(), handlers.TokenInPath)
 }
 
 // delivered is the case of a body that was sent instead of the one that was signed with a secret, at this time before noon.
-func delivered(t testing.TB, name, secret string, body, sent string, age time.Duration) Case {
+func delivered(t *testing.T, name, secret string, body, sent string, age time.Duration) Case {
 	t.Helper()
 	h := with(t, name, secret).Sign([]byte(body), noon.Add(-age)).Header
 	return Case{
@@ -40,7 +40,7 @@ func delivered(t testing.TB, name, secret string, body, sent string, age time.Du
 	}
 }
 
-func mustDiagnose(t testing.TB, c Case) Finding {
+func mustDiagnose(t *testing.T, c Case) Finding {
 	t.Helper()
 	f, err := Diagnose(c)
 	if err != nil {
