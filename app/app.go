@@ -17,6 +17,7 @@ import (
 
 	"example.com/identity-webhooks/app/subscriptions"
 	"example.com/identity-webhooks/handlers"
+	"example.com/identity-webhooks/handlers/inspector"
 	"example.com/identity-webhooks/jobs"
 	"example.com/identity-webhooks/migrations"
 	"example.com/identity-webhooks/models"
@@ -109,8 +110,13 @@ func (a *App) connect(ctx context.Context, c Config, samples fs.FS) error {
 	receiver := handlers.NewReceiver(a.store, registry.Queue, a.relay.Wake, rejections, a.log)
 	router := handlers.NewRouter(receiver, active, newReadiness(a.store.Ready, a.log).check, a.log)
 	a.public.prepare(behindProxies(c.TrustedProxies, router), maxConnections, a.log)
+	pages, err := a.inspectorConfig(c, active, registry, rejections, samples)
+	if err != nil {
+		return err
+	}
 	a.admin.prepare(behindProxies(c.TrustedProxies, handlers.NewAdmin(handlers.AdminConfig{
-		Store: a.store, Rejections: rejections, Subscriptions: a.watch.States, Wake: a.relay.Wake, Password: c.AdminPassword, Log: a.log,
+		Store: a.store, Rejections: rejections, Subscriptions: a.watch.States, Wake: a.relay.Wake, Pages: inspector.New(pages),
+		Password: c.AdminPassword, Log: a.log,
 	})), maxConnections, a.log)
 	return nil
 }

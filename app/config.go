@@ -25,7 +25,8 @@ type Config struct {
 	Addr           string     `env:"ADDR" envDefault:":8080"`
 	AdminAddr      string     `env:"ADMIN_ADDR" envDefault:"127.0.0.1:8081"`
 	AdminPassword  string     `env:"ADMIN_PASSWORD"`
-	Proxies        string     `env:"TRUSTED_PROXIES"` // unparsed: see TrustedProxies
+	Mask           string     `env:"MASK_PERSONAL_DATA" envDefault:"off"` // see MaskPersonalData
+	Proxies        string     `env:"TRUSTED_PROXIES"`                     // unparsed: see TrustedProxies
 	DatabaseURL    string     `env:"DATABASE_URL" envDefault:"sqlite:data/webhooks.db"`
 	RedisURL       string     `env:"REDIS_URL"`
 	QueuePrefix    string     `env:"QUEUE_PREFIX"` // if empty, made from the database's installation ID
@@ -42,6 +43,8 @@ type Config struct {
 	// API is for managing our subscriptions at the providers.
 	API subscriptions.Config
 
+	// MaskPersonalData hides names, e-mail addresses and payloads in the inspector until somebody clicks.
+	MaskPersonalData bool `env:"-"`
 	// TrustedProxies are the networks whose X-Forwarded-For header is trusted.
 	TrustedProxies []netip.Prefix `env:"-"`
 	// Secrets are the active secrets of each provider that has any.
@@ -99,6 +102,8 @@ func ReadConfig(environ []string) (Config, error) {
 	}
 	p.oneOf("APP_ENV", c.Env, Development, Production)
 	p.oneOf("ROLE", c.Role, RoleAll, RoleReceiver, RoleWorker)
+	p.oneOf("MASK_PERSONAL_DATA", c.Mask, "off", "on")
+	c.MaskPersonalData = c.Mask == "on"
 	if c.LogFormat == "" {
 		c.LogFormat = map[bool]string{true: "json", false: "text"}[c.Env == Production]
 	}

@@ -13,12 +13,13 @@ import (
 	"example.com/identity-webhooks/models"
 )
 
-// AdminConfig is what the admin handler needs. Only Password may be empty.
+// AdminConfig is what the admin handler needs. Only Pages and Password may be empty.
 type AdminConfig struct {
 	Store         *models.Store
 	Rejections    *Rejections
 	Subscriptions func() []SubscriptionState // what is known about our subscriptions at the providers
 	Wake          func()                     // wakes the relay, which never blocks
+	Pages         func(gin.IRouter)          // adds the pages of the inspector; nil for none
 	Password      string
 	Log           *slog.Logger
 }
@@ -53,6 +54,9 @@ func NewAdmin(c AdminConfig) http.Handler {
 	api.GET("/stats", a.call(a.stats))
 	api.GET("/rejections", a.call(a.rejected))
 	g.GET("/debug/pprof/*name", profile)
+	if c.Pages != nil {
+		c.Pages(g)
+	}
 	return g
 }
 
@@ -72,15 +76,16 @@ type SubscriptionState struct {
 // callTimeout is how long a call may take.
 const callTimeout = 10 * time.Second
 
-// badRequest is a mistake of the caller. Its text is the answer.
-type badRequest string
+// BadRequest is a mistake of the caller. Its text is the answer.
+type BadRequest string
 
-func (b badRequest) Error() string { return string(b) }
+// Error implements error.
+func (b BadRequest) Error() string { return string(b) }
 
 // verbatim is an answer of bytes, which are sent unchanged.
 type verbatim []byte
 
-// call returns a handler that answers with what f returns, as JSON. It is the only place that maps errors to statuses.
+// call returns a handler that answers with what f returns, as JSON.
 func (a admin) call(f func(c *gin.Context) (status int, answer any, err error)) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		ctx, cancel := context.WithTimeout(c.Request.Context(), callTimeout)
@@ -98,33 +103,46 @@ func (a admin) call(f func(c *gin.Context) (status int, answer any, err error)) 
 				return
 			}
 		}
-		var bad badRequest
-		switch {
-		case errors.As(err, &bad):
-			status, answer = http.StatusBadRequest, string(bad)
-		case errors.Is(err, models.ErrNotFound):
-			status, answer = http.StatusNotFound, "not found"
-		case errors.Is(err, context.DeadlineExceeded):
-			status, answer = http.StatusServiceUnavailable, "the database took longer than "+callTimeout.String()+"; ask for less, or see the log"
-		default:
-			status, answer = http.StatusServiceUnavailable, "the database call failed; the log says why"
-		}
+		status, text := Failure(err)
 		if status == http.StatusServiceUnavailable && !errors.Is(err, context.Canceled) { // canceled: the client is gone
 			a.Log.Error("admin call failed", "path", c.FullPath(), "err", err)
 		}
-		c.JSON(status, gin.H{"error": answer})
+		c.JSON(status, gin.H{"error": text})
 	}
+}
+
+// Failure returns the status and the text with which an error is answered.
+func Failure(err error) (status int, text string) {
+	var bad BadRequest
+	switch {
+	case errors.As(err, &bad):
+		return http.StatusBadRequest, string(bad)
+	case errors.Is(err, models.ErrNotFound):
+		return http.StatusNotFound, "not found"
+	case errors.Is(err, context.DeadlineExceeded):
+		return http.StatusServiceUnavailable, "the database took longer than " + callTimeout.String() + "; ask for less, or see the log"
+	}
+	return http.StatusServiceUnavailable, "the database call failed; the log says why"
 }
 
 // withID gives f the ID of a row, which is in the path.
 func withID(f func(c *gin.Context, id int64) (int, any, error)) func(*gin.Context) (int, any, error) {
 	return func(c *gin.Context) (int, any, error) {
-		id := rowID(c.Param("id"))
-		if id == 0 {
-			return 0, nil, badRequest("the id in the path must be a positive number")
+		id, err := ID(c)
+		if err != nil {
+			return 0, nil, err
 		}
 		return f(c, id)
 	}
+}
+
+// ID reads the ID of a row from the path.
+func ID(c *gin.Context) (int64, error) {
+	id := rowID(c.Param("id"))
+	if id == 0 {
+		return 0, BadRequest("the id in the path must be a positive number")
+	}
+	return id, nil
 }
 
 func (a admin) stats(c *gin.Context) (int, any, error) {

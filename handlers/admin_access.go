@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -23,18 +22,20 @@ func private(c *gin.Context) {
 	c.Header("Cross-Origin-Resource-Policy", "same-origin")
 }
 
-// sameOrigin refuses requests of any method that a page of another site makes through a visitor's browser. Old browsers send no
-// Sec-Fetch-Site, and tools send neither header.
+// sameOrigin refuses requests of any method that a page of another site makes through a visitor's browser, except that a link may open a
+// page of the inspector.
 func sameOrigin(c *gin.Context) {
-	site, origin := c.GetHeader("Sec-Fetch-Site"), c.GetHeader("Origin")
-	allowed := site == "same-origin" || site == "none"
-	if site == "" {
-		u, err := url.Parse(origin)
-		allowed = origin == "" || err == nil && u.Host == c.Request.Host
-	}
-	if !allowed {
+	r := *c.Request
+	r.Method = http.MethodPost // reads are refused, too
+	if err := http.NewCrossOriginProtection().Check(&r); err != nil && !isLink(c.Request) {
 		c.AbortWithStatusJSON(http.StatusForbidden, gin.H{"error": "requests from other sites are refused"})
 	}
+}
+
+// isLink reports whether somebody follows a link to a page. Reading a page changes nothing, and the other site sees nothing of it.
+func isLink(r *http.Request) bool {
+	isPage := !strings.HasPrefix(r.URL.Path, "/api/") && !strings.HasPrefix(r.URL.Path, "/debug/")
+	return isPage && r.Method == http.MethodGet && r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
 }
 
 // local refuses requests whose Host header is neither localhost nor a loopback address.

@@ -15,7 +15,7 @@ import (
 )
 
 func (a admin) events(c *gin.Context) (int, any, error) {
-	filter := func(c *gin.Context) (models.EventFilter, error) { return eventFilter(c, "limit", "cursor") }
+	filter := func(c *gin.Context) (models.EventFilter, error) { return EventFilter(c, "limit", "cursor") }
 	return list(c, "events", filter, a.Store.Events, func(e models.Event) int64 { return e.ID })
 }
 
@@ -57,16 +57,16 @@ func (a admin) replayOne(replay func(context.Context, int64, time.Time) (bool, e
 // replay replays all events that a filter selects, or counts them for a dry run. If the time is over before all are replayed, the answer
 // says that there are more.
 func (a admin) replay(c *gin.Context) (int, any, error) {
-	f, err := eventFilter(c, "limit", "rate", "dry_run")
+	f, err := EventFilter(c, "limit", "rate", "dry_run")
 	if err != nil {
 		return 0, nil, err
 	}
 	if f == (models.EventFilter{}) {
-		return 0, nil, badRequest("name the events to replay, for example with status=failed")
+		return 0, nil, BadRequest("name the events to replay, for example with status=failed")
 	}
 	for name, values := range c.Request.URL.Query() {
 		if values[0] == "" { // probably an unset variable in a script, which would select too much
-			return 0, nil, badRequest("parameter " + name + " is empty")
+			return 0, nil, BadRequest("parameter " + name + " is empty")
 		}
 	}
 	pace, dry, err := pace(c)

@@ -10,7 +10,7 @@ import (
 )
 
 func (a admin) customers(c *gin.Context) (int, any, error) {
-	return list(c, "customers", customerFilter, a.Store.Customers, func(x models.Customer) int64 { return x.ID })
+	return list(c, "customers", func(c *gin.Context) (models.CustomerFilter, error) { return CustomerFilter(c) }, a.Store.Customers, func(x models.Customer) int64 { return x.ID })
 }
 
 func (a admin) customer(c *gin.Context, id int64) (int, any, error) {
@@ -40,5 +40,5 @@ func (a admin) companies(c *gin.Context) (int, any, error) {
 }
 
 func (a admin) followUps(c *gin.Context) (int, any, error) {
-	return list(c, "follow_ups", followUpFilter, a.Store.FollowUps, func(f models.FollowUp) int64 { return f.ID })
+	return list(c, "follow_ups", FollowUpFilter, a.Store.FollowUps, func(f models.FollowUp) int64 { return f.ID })
 }

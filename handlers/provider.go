@@ -14,16 +14,17 @@ import (
 // providers lists all providers. A provider's name gives it its path, /webhooks/<name>, and the variable of its secrets,
 // <NAME>_WEBHOOK_SECRET.
 var providers = map[string]struct {
+	title   string // as the provider writes its name; if empty, the name
 	new     func(name string, s Settings) (Provider, error)
 	options []Option
 	token   bool // the secret is a token at the end of the path
 }{
-	"legaltalent": {new: newLegalTalent, options: []Option{legalTalentContent}},
-	"persona":     {new: newPersona},
-	"stripe":      {new: newStripe},
-	"trst":        {new: newTRST},
-	"trustgate":   {new: newTrustGate, options: []Option{trustGateFallback}},
-	"trustist":    {new: newTrustist, token: true},
+	"legaltalent": {title: "Legal Talent", new: newLegalTalent, options: []Option{legalTalentContent}},
+	"persona":     {title: "Persona", new: newPersona},
+	"stripe":      {title: "Stripe Identity", new: newStripe},
+	"trst":        {title: "TRST", new: newTRST},
+	"trustgate":   {title: "TrustGate", new: newTrustGate, options: []Option{trustGateFallback}},
+	"trustist":    {title: "Trustist", new: newTrustist, token: true},
 }
 
 // Provider verifies and reads the deliveries of one provider. To add one, write a file with its constructor and its envelope function, such
@@ -106,6 +107,9 @@ func (o Option) value(s Settings) (string, error) {
 
 // ProviderNames lists the known providers, sorted.
 func ProviderNames() []string { return slices.Sorted(maps.Keys(providers)) }
+
+// ProviderTitle returns a provider's name as people write it.
+func ProviderTitle(name string) string { return cmp.Or(providers[name].title, name) }
 
 // TokenInPath reports whether the provider's secret is a token at the end of its path.
 func TokenInPath(name string) bool { return providers[name].token }

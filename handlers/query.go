@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
@@ -25,8 +26,8 @@ const (
 	maxBytes     = 4 << 20 // of a page
 )
 
-// page reads limit and cursor.
-func page(c *gin.Context) (models.Page, error) {
+// Page reads limit and cursor: the part of a list that a call asks for.
+func Page(c *gin.Context) (models.Page, error) {
 	n, err := number(c, "limit", maxLimit)
 	p := models.Page{Limit: cmp.Or(n, defaultLimit)}
 	if err != nil {
@@ -35,10 +36,15 @@ func page(c *gin.Context) (models.Page, error) {
 	if text := c.Query("cursor"); text != "" {
 		raw, err := base64.RawURLEncoding.DecodeString(text)
 		if p.Before = rowID(string(raw)); err != nil || p.Before == 0 {
-			return p, badRequest("cursor must be a next_cursor of an earlier answer")
+			return p, BadRequest("cursor must be a next_cursor of an earlier answer")
 		}
 	}
 	return p, nil
+}
+
+// Cursor returns the cursor of the page below an ID.
+func Cursor(id int64) string {
+	return base64.RawURLEncoding.EncodeToString(strconv.AppendInt(nil, id, 10))
 }
 
 // number reads a whole number from 1 to most. It is 0 if the parameter is missing.
@@ -49,7 +55,7 @@ func number(c *gin.Context, name string, most int) (int, error) {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 || n > most {
-		return 0, badRequest(fmt.Sprintf("%s must be a number from 1 to %d", name, most))
+		return 0, BadRequest(fmt.Sprintf("%s must be a number from 1 to %d", name, most))
 	}
 	return n, nil
 }
@@ -64,7 +70,7 @@ func list[F, T any](
 	if err != nil {
 		return 0, nil, err
 	}
-	p, err := page(c)
+	p, err := Page(c)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -90,19 +96,20 @@ func list[F, T any](
 	}
 	next := ""
 	if !last {
-		next = base64.RawURLEncoding.EncodeToString(strconv.AppendInt(nil, p.Before, 10))
+		next = Cursor(p.Before)
 	}
 	return http.StatusOK, gin.H{name: rows, "next_cursor": next}, nil
 }
 
-// eventFilter reads the filter for events. The call may have further parameters.
-func eventFilter(c *gin.Context, further ...string) (models.EventFilter, error) {
+// EventFilter reads the filter for events. The call may have further parameters.
+func EventFilter(c *gin.Context, further ...string) (models.EventFilter, error) {
 	f := models.EventFilter{
 		Provider: c.Query("provider"), ExternalID: c.Query("external_id"), Type: c.Query("type"),
 		Status: models.EventStatus(c.Query("status")), Outcome: models.Outcome(c.Query("outcome")),
 	}
 	return f, errors.Join(
-		known(c, append(further, "provider", "external_id", "type", "status", "outcome", "customer_id")...),
+		known(c, append(further, "provider", "external_id", "type", "status", "outcome", "customer_id", "since", "until")...),
+		instant(c, "since", &f.Since), instant(c, "until", &f.Until),
 		oneOf("status", f.Status, models.EventStatuses),
 		oneOf("outcome", f.Outcome, models.Outcomes),
 		optionalID(c, "customer_id", &f.CustomerID),
@@ -112,25 +119,25 @@ func eventFilter(c *gin.Context, further ...string) (models.EventFilter, error) 
 // noFilter is the filter of a list that has none.
 func noFilter(c *gin.Context) (struct{}, error) { return struct{}{}, known(c, "limit", "cursor") }
 
-// customerFilter reads the filter for customers.
-func customerFilter(c *gin.Context) (models.CustomerFilter, error) {
+// CustomerFilter reads the filter for customers. The call may have further parameters.
+func CustomerFilter(c *gin.Context, further ...string) (models.CustomerFilter, error) {
 	f := models.CustomerFilter{
 		Provider: c.Query("provider"), SubjectID: c.Query("subject_id"), ExternalID: c.Query("external_id"),
-		Status: models.Status(c.Query("status")),
+		Status: models.Status(c.Query("status")), RiskLevel: c.Query("risk_level"),
 	}
 	hold := c.Query("aml_hold")
 	if hold != "" {
 		f.AMLHold = new(hold == "true")
 	}
 	return f, errors.Join(
-		known(c, "provider", "subject_id", "external_id", "status", "aml_hold", "limit", "cursor"),
+		known(c, append(further, "provider", "subject_id", "external_id", "status", "aml_hold", "risk_level", "limit", "cursor")...),
 		oneOf("status", f.Status, models.Statuses),
 		oneOf("aml_hold", hold, []string{"true", "false"}),
 	)
 }
 
-// followUpFilter reads the filter for follow-ups.
-func followUpFilter(c *gin.Context) (models.FollowUpFilter, error) {
+// FollowUpFilter reads the filter for follow-ups.
+func FollowUpFilter(c *gin.Context) (models.FollowUpFilter, error) {
 	f := models.FollowUpFilter{Status: models.FollowUpStatus(c.Query("status")), Name: c.Query("name")}
 	return f, errors.Join(
 		known(c, "status", "name", "customer_id", "event_id", "limit", "cursor"),
@@ -145,16 +152,16 @@ func followUpFilter(c *gin.Context) (models.FollowUpFilter, error) {
 func known(c *gin.Context, names ...string) error {
 	values, err := url.ParseQuery(c.Request.URL.RawQuery)
 	if err != nil {
-		return badRequest("the query cannot be read: " + err.Error())
+		return BadRequest("the query cannot be read: " + err.Error())
 	}
 	for name, list := range values {
 		switch {
 		case !slices.Contains(names, name):
-			return badRequest(fmt.Sprintf("unknown parameter %q; known are %s", name, strings.Join(names, ", ")))
+			return BadRequest(fmt.Sprintf("unknown parameter %q; known are %s", name, strings.Join(names, ", ")))
 		case len(list) > 1:
-			return badRequest(fmt.Sprintf("parameter %s comes %d times; give it once", name, len(list)))
+			return BadRequest(fmt.Sprintf("parameter %s comes %d times; give it once", name, len(list)))
 		case !utf8.ValidString(list[0]) || strings.ContainsRune(list[0], 0):
-			return badRequest(fmt.Sprintf("parameter %s is not text", name))
+			return BadRequest(fmt.Sprintf("parameter %s is not text", name))
 		}
 	}
 	return nil
@@ -163,8 +170,26 @@ func known(c *gin.Context, names ...string) error {
 // oneOf refuses a value that no row can have.
 func oneOf[T ~string](name string, value T, values []T) error {
 	if value != "" && !slices.Contains(values, value) {
-		return badRequest(fmt.Sprintf("%s is %q; it can be %v", name, value, values))
+		return BadRequest(fmt.Sprintf("%s is %q; it can be %v", name, value, values))
 	}
+	return nil
+}
+
+// instant reads a time, or a duration before now such as 24h, if the parameter is there.
+func instant(c *gin.Context, name string, at *models.Time) error {
+	text := c.Query(name)
+	if text == "" {
+		return nil
+	}
+	if ago, err := time.ParseDuration(text); err == nil && ago > 0 {
+		*at = models.At(time.Now().Add(-ago))
+		return nil
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return BadRequest(name + " must be a time such as 2026-03-02T10:00:00Z, or a duration before now such as 24h")
+	}
+	*at = models.At(t)
 	return nil
 }
 
@@ -172,7 +197,7 @@ func oneOf[T ~string](name string, value T, values []T) error {
 func optionalID(c *gin.Context, name string, id *int64) error {
 	text := c.Query(name)
 	if *id = rowID(text); *id == 0 && text != "" {
-		return badRequest(name + " must be an id, a positive number")
+		return BadRequest(name + " must be an id, a positive number")
 	}
 	return nil
 }

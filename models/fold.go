@@ -95,7 +95,7 @@ func newer(at Time, rank int, by string, oldAt Time, oldRank int, oldBy string) 
 // fold sets every column of c that follows from the facts about the person and from the person's cases.
 func (c *Customer) fold(facts []Fact, cases []Case) {
 	k := customerFacts(facts, cases)
-	d := k.decision()
+	d := k.Decision()
 	c.Status, c.StatusReason, c.StatusAt, c.DecidedBy = d.Status, d.Reason, d.At, d.Authority
 	c.ScreeningStatus, c.AMLHold = k.screeningStatus(), k.hold()
 	c.foldProfile(facts)
@@ -105,8 +105,8 @@ func (c *Customer) fold(facts []Fact, cases []Case) {
 	}
 }
 
-// decision returns the one that counts: the newest of those with the highest authority.
-func (k *CustomerFacts) decision() Decision {
+// Decision returns the one that counts: the newest of those with the highest authority.
+func (k *CustomerFacts) Decision() Decision {
 	best := Decision{Status: StatusPending, Authority: ByProgress}
 	for _, d := range k.Decisions {
 		rank := cmp.Compare(authorityRank[d.Authority], authorityRank[best.Authority])
@@ -212,9 +212,9 @@ func (c *Case) fold(facts []Fact) {
 	}
 }
 
-// open reports whether the case waits for a reviewer. A resolution closes it, unless a later status opens it again. A case that is known
+// IsOpen reports whether the case waits for a reviewer. A resolution closes it, unless a later status opens it again. A case that is known
 // only because a hit names it is not open: a hit does not change the person's status.
-func (c *Case) open() bool {
+func (c *Case) IsOpen() bool {
 	if c.StatusAt.After(c.ResolvedAt.Time) {
 		status := strings.ToLower(c.Status)
 		return status != "resolved" && status != "closed"
@@ -238,7 +238,7 @@ func (c *Case) since() Time {
 
 // decisions returns what the case means for its person: a review while it is open, and its action once it is resolved.
 func (c *Case) decisions() (ds []Decision) {
-	if c.open() {
+	if c.IsOpen() {
 		ds = append(ds, Decision{
 			Source: FromCase, Authority: ByOpenCase, Status: StatusInReview, Reason: cmp.Or(c.Reason, "a case is open"),
 			At: c.since(), ExternalID: c.CaseID,

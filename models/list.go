@@ -3,6 +3,7 @@ package models
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -31,6 +32,22 @@ type EventFilter struct {
 	Status     EventStatus
 	Outcome    Outcome
 	CustomerID int64 // events about the customer, or about a case of theirs
+	Since      Time  // received at this time or later
+	Until      Time  // received before it
+
+	first, end int64 // the IDs that Since and Until mean: see located
+}
+
+// located returns the filter with the IDs that its times mean.
+func (s *Store) located(ctx context.Context, f EventFilter) (EventFilter, error) {
+	var err1, err2 error
+	if !f.Since.IsZero() {
+		f.first, err1 = s.firstSince(ctx, f.Since)
+	}
+	if !f.Until.IsZero() {
+		f.end, err2 = s.firstSince(ctx, f.Until)
+	}
+	return f, errors.Join(err1, err2)
 }
 
 // eventView are the fields of Event that are not columns of events.
@@ -107,6 +124,12 @@ func (f EventFilter) in(db *gorm.DB, src source) *gorm.DB {
 	db = equal(db, src.of+".type", f.Type)
 	db = equal(db, src.of+".external_id", f.ExternalID)
 	db = equal(db, "r.outcome", f.Outcome)
+	if f.first > 0 {
+		db = db.Where(src.id+" >= ?", f.first)
+	}
+	if f.end > 0 {
+		db = db.Where(src.id+" < ?", f.end)
+	}
 	switch f.Status {
 	case Received:
 		db = db.Where("NOT p.failed AND p.attempts = 0 AND p.due_at <= ?", At(time.Now()))
@@ -130,8 +153,12 @@ func equal[T comparable](db *gorm.DB, column string, value T) *gorm.DB {
 // Events lists events without their bodies.
 func (s *Store) Events(ctx context.Context, f EventFilter, p Page) ([]Event, error) {
 	sources := f.sources()
-	if f == (EventFilter{}) {
+	if f == (EventFilter{Since: f.Since, Until: f.Until}) {
 		sources = []source{{everything, "events.id", "1 = 1", "events", ""}}
+	}
+	f, err := s.located(ctx, f)
+	if err != nil {
+		return nil, wrap("list events", err)
 	}
 	var events []Event
 	for _, src := range sources {
@@ -160,22 +187,28 @@ type CustomerFilter struct {
 	ExternalID string
 	Status     Status
 	AMLHold    *bool
+	RiskLevel  string
 }
 
-// Customers lists customers.
-func (s *Store) Customers(ctx context.Context, f CustomerFilter, p Page) ([]Customer, error) {
-	db := s.read.WithContext(ctx)
+// in applies the filter.
+func (f CustomerFilter) in(db *gorm.DB) *gorm.DB {
 	db = equal(db, "provider", f.Provider)
 	db = equal(db, "subject_id", f.SubjectID)
 	db = equal(db, "status", f.Status)
+	db = equal(db, "risk_level", f.RiskLevel)
 	if f.ExternalID != "" {
 		db = db.Where("external_id = ? AND external_id <> ''", f.ExternalID) // the second condition is that of the partial index
 	}
 	if f.AMLHold != nil {
 		db = db.Where(map[bool]string{true: "aml_hold", false: "NOT aml_hold"}[*f.AMLHold])
 	}
+	return db
+}
+
+// Customers lists customers.
+func (s *Store) Customers(ctx context.Context, f CustomerFilter, p Page) ([]Customer, error) {
 	var customers []Customer
-	err := p.of(db, "id").Find(&customers).Error
+	err := p.of(f.in(s.read.WithContext(ctx)), "id").Find(&customers).Error
 	return customers, wrap("list customers", err)
 }
 

@@ -207,6 +207,7 @@ func ask(t *testing.T, s *Store) {
 	for _, f := range []EventFilter{
 		{}, {Provider: "umbrella"}, {Type: "test.ping"}, {Provider: "acme", Type: "test.ping"}, {Status: Failed}, {Status: Quarantined}, {Status: Received},
 		{Status: Queued}, {Outcome: Stale}, {Outcome: Sandbox}, {CustomerID: 7}, {ExternalID: "nobody"}, {Provider: "umbrella", ExternalID: "nobody"},
+		{Since: At(now)}, {Until: minute(-1)}, {Type: "test.ping", Since: At(now)},
 	} {
 		_, err := s.Events(ctx, f, Page{Limit: 50})
 		must(err)
@@ -227,6 +228,22 @@ func ask(t *testing.T, s *Store) {
 	_, err = s.Event(ctx, 7)
 	must(err)
 	_, err = s.Stats(ctx)
+	must(err)
+	_, err = s.Load(ctx, now)
+	must(err)
+	_, err = s.SearchCustomers(ctx, "subject-7", CustomerFilter{}, Page{Limit: 50})
+	must(err)
+	_, err = s.Backlogs(ctx)
+	must(err)
+	_, err = s.CustomersByID(ctx, []int64{7, 8})
+	must(err)
+	_, err = s.Bodies(ctx, []int64{7, 8}, 1<<10)
+	must(err)
+	_, err = s.ChangesBy(ctx, 20_001)
+	must(err)
+	_, _, err = s.Neighbours(ctx, 7, 7)
+	must(err)
+	_, err = s.Case(ctx, "acme", "c")
 	must(err)
 	_, err = s.LastEvent(ctx, "umbrella")
 	must(err)

@@ -58,6 +58,9 @@ func (s *Store) ReplayEvent(ctx context.Context, id int64, now time.Time) (bool,
 // ReplayEvents does the same for the events that the filter selects, and returns how many it made due. It uses several transactions: after
 // an error, call it again to continue with the rest.
 func (s *Store) ReplayEvents(ctx context.Context, f EventFilter, p Pace, now time.Time) (n int64, err error) {
+	if f, err = s.located(ctx, f); err != nil {
+		return 0, wrap("replay events", err)
+	}
 	for _, src := range f.replayable() {
 		for last := int64(0); ; {
 			limit := replayBatch
@@ -88,6 +91,9 @@ func (s *Store) ReplayEvents(ctx context.Context, f EventFilter, p Pace, now tim
 
 // CountReplayable returns how many events ReplayEvents would make due.
 func (s *Store) CountReplayable(ctx context.Context, f EventFilter, p Pace) (n int64, err error) {
+	if f, err = s.located(ctx, f); err != nil {
+		return 0, wrap("count replayable events", err)
+	}
 	for _, src := range f.replayable() {
 		var some int64
 		if err := f.in(s.read.WithContext(ctx), src).Count(&some).Error; err != nil {

@@ -72,6 +72,7 @@ func banner(w io.Writer, c app.Config, a *app.App) {
 			}
 		}
 	}
+	fmt.Fprintf(w, "  inspector   http://%s/\n", reachable(a.AdminAddr()))
 	fmt.Fprintf(w, "  admin API   http://%s/api/customers\n", reachable(a.AdminAddr()))
 	database, queue := "Postgres", "Redis"
 	if path, isSQLite := strings.CutPrefix(c.DatabaseURL, "sqlite:"); isSQLite {

@@ -40,11 +40,11 @@ type bench struct {
 	stderr  io.Writer
 	signers map[string]handlers.Provider
 
-	// The events of a run are numbered from 0, and each follows from its number.
+	// The events of a run are numbered from 0, and the number of an event determines its content.
 	runID    string // part of all IDs
 	start    time.Time
 	prepared []benchSample
-	order    []int // in which the events of a crowd are sent
+	order    []int // the order in which the events of a crowd are sent
 	next     atomic.Int64
 }
 
@@ -54,15 +54,15 @@ func newBench(e Env) *cobra.Command {
 		Use:   "bench",
 		Short: "Measure the speed, and check that nothing is lost",
 		Long: `Sends signed, unique events, waits until they are processed, and checks through
-the admin API that every acknowledged one was processed exactly once. If not,
-the exit code is 1. Before and after, it measures a bare net/http server in
+the admin API that each acknowledged event was processed exactly once. If not,
+the exit code is 1. Before and after that, it measures a bare net/http server in
 this process that only checks an HMAC, for comparison.
 
-It starts a server of its own with a new SQLite file in data/, which it deletes
+It starts its own server with a new SQLite file in data/, and deletes the file
 at the end. --database and --redis, or DATABASE_URL and REDIS_URL in the
-environment, choose others; --url measures a server that is already running.
-There, the events stay. Ctrl+C stops the sending, and the report covers what was
-sent.`,
+environment, select another database and another Redis. --url measures a server
+that is already running. In both cases the events stay in the database. Ctrl+C
+stops the sending; the report then covers what was sent.`,
 		Example: `  go run . bench
   go run . bench --rate 1000 --duration 30s --dup 5% --shuffle
   go run . bench --database postgres://me@localhost/bench \
@@ -72,24 +72,24 @@ sent.`,
 		RunE: b.run,
 	}
 	f := cmd.Flags()
-	f.StringVar(&b.url, "url", "", "measure the server running there; it must have the same secrets")
+	f.StringVar(&b.url, "url", "", "measure the server at this URL; it must have the same secrets")
 	f.StringVar(&b.admin, "admin", "", "with --url: the address of its admin API (default: ADMIN_ADDR)")
-	f.StringVar(&b.database, "database", "", "the database to use (default: DATABASE_URL of the environment)")
-	f.StringVar(&b.redis, "redis", "", "the Redis to use (default: REDIS_URL of the environment)")
+	f.StringVar(&b.database, "database", "", "the database to use (default: DATABASE_URL in the environment)")
+	f.StringVar(&b.redis, "redis", "", "the Redis to use (default: REDIS_URL in the environment)")
 	f.StringSliceVar(&b.providers, "providers", nil, "send events of these providers (default: all)")
 	f.StringVar(&b.dup, "dup", "0%", "send this percentage of the acknowledged events again")
 	f.IntVar(&b.connections, "connections", 32, "send over this many connections")
 	f.IntVar(&b.customers, "customers", 10_000, "spread the events over this many customers of each provider")
-	f.Float64Var(&b.rate, "rate", 0, "events per second; latency counts from when each is due (default: no limit)")
-	f.DurationVar(&b.duration, "duration", 10*time.Second, "send for this long; to the bare server, twice a third of that")
-	f.BoolVar(&b.shuffle, "shuffle", false, "send the events of a customer in random order")
+	f.Float64Var(&b.rate, "rate", 0, "events per second; the latency of each is measured from the time when it is due (default: no limit)")
+	f.DurationVar(&b.duration, "duration", 10*time.Second, "how long to send; each of the two measurements of the bare server takes a third of it")
+	f.BoolVar(&b.shuffle, "shuffle", false, "send the events of each customer in random order")
 	f.BoolVar(&b.json, "json", false, "print one JSON object")
 	cmd.MarkFlagsMutuallyExclusive("url", "database")
 	cmd.MarkFlagsMutuallyExclusive("url", "redis")
 	return cmd
 }
 
-// check reports all that is wrong with the flags.
+// check reports everything that is wrong with the flags.
 func (b *bench) check() error {
 	problems := []error{atLeastOne("connections", b.connections), atLeastOne("customers", b.customers)}
 	percent, err := strconv.ParseFloat(strings.TrimSuffix(b.dup, "%"), 64)
@@ -98,7 +98,7 @@ func (b *bench) check() error {
 	}
 	b.repeat = percent / 100
 	if b.duration <= 0 || b.rate < 0 {
-		problems = append(problems, usagef("--duration is %s and --rate %g: want a time such as 10s, and a number", b.duration, b.rate))
+		problems = append(problems, usagef("--duration is %s and --rate is %g: want a duration above 0, and no negative rate", b.duration, b.rate))
 	}
 	if b.admin != "" && b.url == "" {
 		problems = append(problems, usagef("--admin needs --url"))
@@ -131,16 +131,16 @@ func (b *bench) run(cmd *cobra.Command, _ []string) error {
 	return errors.Join(err, r.problem())
 }
 
-// show shows what bench is doing, on a terminal and in place of what it showed before.
+// show shows what bench is doing, if standard error is a terminal. The text replaces what it showed before.
 func (b *bench) show(format string, args ...any) {
 	if isTerminal(b.stderr) {
 		fmt.Fprint(b.stderr, "\r\x1b[K"+shorten(fmt.Sprintf(format, args...), defaultWidth-1))
 	}
 }
 
-// compare measures the server, and the bare one before and after it.
+// compare measures the bare server, then the server, and then the bare server again.
 func (b *bench) compare(ctx context.Context, r *benchReport) (err error) {
-	folder := filepath.Join("data", "bench-"+b.runID) // a temporary folder of the system may be in memory, which never syncs
+	folder := filepath.Join("data", "bench-"+b.runID) // the system's folder for temporary files may be in memory, where a sync costs nothing
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
 	c, err := b.configure("sqlite:" + filepath.Join(folder, "bench.db"))
 	if err != nil {
@@ -169,14 +169,14 @@ func (b *bench) compare(ctx context.Context, r *benchReport) (err error) {
 	if ctx.Err() != nil {
 		return nil // the rest of the report is complete
 	}
-	if err == nil && b.rate == 0 { // at a rate, the share would only reflect the rate
+	if err == nil && b.rate == 0 { // with --rate, the ratio would only reflect the rate
 		r.AckRatio = 2 * r.PerSecond / (r.BaselineBefore.PerSecond + r.BaselineAfter.PerSecond)
 	}
 	return err
 }
 
 // configure returns the configuration of the server to measure. The server that bench starts takes only the database and Redis
-// from the environment: nobody must get callbacks about made-up customers.
+// from the environment: otherwise it might send callbacks about made-up customers.
 func (b *bench) configure(newDatabase string) (c app.Config, err error) {
 	if b.url != "" {
 		if b.url, err = serverURL("url", b.url); err != nil {
@@ -201,14 +201,14 @@ func (b *bench) configure(newDatabase string) (c app.Config, err error) {
 	return c, usage(err)
 }
 
-// baselineMAC is the signature that the bare server wants. It has nothing to protect.
+// baselineMAC is the signature that the bare server expects. Its key need not be secret.
 func baselineMAC(body []byte) string {
 	h := hmac.New(sha256.New, []byte("baseline"))
 	h.Write(body)
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// baseline measures the bare server: net/http and one HMAC over the body, and nothing else. It gets events of the same kind.
+// baseline measures the bare server: net/http and one HMAC over the body, and nothing else. It gets the same kind of events.
 func (b *bench) baseline(ctx context.Context) (*speed, error) {
 	b.show("measuring a bare server")
 	bare := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -262,9 +262,9 @@ func (b *bench) measure(ctx context.Context, base string, a admin, r *benchRepor
 	if err := l.send(ctx); err != nil {
 		return err
 	}
-	waiting := ctx // Ctrl+C now ends only the waiting
+	waiting := ctx // from here on, Ctrl+C stops only the waiting
 	if ctx.Err() != nil {
-		waiting = context.WithoutCancel(ctx) // Ctrl+C ended the sending; the events are awaited all the same
+		waiting = context.WithoutCancel(ctx) // Ctrl+C has stopped the sending; still wait for the events that were sent
 	}
 	if err := b.drain(waiting, a); err != nil {
 		return err

@@ -14,13 +14,13 @@ import (
 )
 
 const (
-	adminPatience = 30 * time.Second // how long the admin API may not answer: under load, or while the server starts again
+	adminPatience = 30 * time.Second // how long to wait for the admin API if it does not answer, because of load or a restart
 	statsInterval = 500 * time.Millisecond
-	stallTimeout  = time.Minute // how long the backlog may not fall before bench stops waiting
-	minBacklog    = 500         // events that must wait for the drain to say something about speed
+	stallTimeout  = time.Minute // bench stops waiting if the backlog has not shrunk for this long
+	minBacklog    = 500         // the smallest backlog for which a drain rate is reported
 )
 
-// patiently calls f again while the server does not answer.
+// patiently calls f. While the server does not answer, it repeats the call, for adminPatience at most.
 func patiently(ctx context.Context, f func() error) error {
 	for deadline := time.Now().Add(adminPatience); ; {
 		err := f()
@@ -30,7 +30,7 @@ func patiently(ctx context.Context, f func() error) error {
 	}
 }
 
-// drain waits until no event waits to be processed, that number does not fall for too long, or ctx is done.
+// drain waits until all events are processed. It stops early if their number has not fallen for stallTimeout, or if ctx is done.
 func (b *bench) drain(ctx context.Context, a admin) error {
 	for least, since := int64(math.MaxInt64), time.Now(); ; {
 		var s models.Stats
@@ -52,7 +52,7 @@ func (b *bench) drain(ctx context.Context, a admin) error {
 	}
 }
 
-// newer returns the rows of a list that are newer than the one with an ID, newest first.
+// newer returns the rows of a list whose IDs are greater than last, the newest first.
 func newer[T any](ctx context.Context, a admin, list string, last int64, id func(T) int64) (found []T, err error) {
 	err = patiently(ctx, func() error {
 		found = nil
@@ -67,7 +67,7 @@ func newer[T any](ctx context.Context, a admin, list string, last int64, id func
 	return found, err
 }
 
-// times returns the external IDs of the acknowledged events, each with 0.
+// times returns a map from the external ID of each acknowledged event to a count of 0.
 func (l *load) times() (map[string]int, error) {
 	times := map[string]int{}
 	for _, n := range l.acknowledged {
@@ -81,13 +81,14 @@ func (l *load) times() (map[string]int, error) {
 	return times, nil
 }
 
-// check looks for each acknowledged event, and for its effect on a customer. The last event before the run has the ID last.
+// check looks for each acknowledged event, and for its effect on a customer. last is the ID of the newest event
+// from before the run.
 //
 // A customer's revision is the number of events processed for that customer, including those that arrived without being
 // acknowledged.
 func (l *load) check(ctx context.Context, a admin, last int64, r *benchReport) error {
 	r.Seconds, r.Acknowledged, r.speed, r.counts = l.elapsed.Seconds(), len(l.acknowledged), l.speed(), l.counts
-	times, err := l.times() // how often each was applied or waits
+	times, err := l.times() // how often each was applied or still waits
 	if err != nil {
 		return err
 	}
@@ -118,7 +119,7 @@ func (l *load) check(ctx context.Context, a admin, last int64, r *benchReport) e
 		}
 	}
 	if len(found) == 0 && len(times) > 0 {
-		return fmt.Errorf("the admin API at %s has none of the %d acknowledged events: is it that of another server?",
+		return fmt.Errorf("the admin API at %s has none of the %d acknowledged events: does it belong to another server?",
 			a.base, len(times))
 	}
 	for _, n := range times {
@@ -129,7 +130,7 @@ func (l *load) check(ctx context.Context, a admin, last int64, r *benchReport) e
 	}
 	r.drained(found)
 	if r.Waiting > 0 {
-		return nil // the customers may be newer than the events
+		return nil // the customers may have changed since the events were read
 	}
 	customers, err := newer(ctx, a, "customers", oldest-1, func(c models.Customer) int64 { return c.ID })
 	for _, c := range customers {
@@ -141,8 +142,8 @@ func (l *load) check(ctx context.Context, a admin, last int64, r *benchReport) e
 	return err
 }
 
-// drained works out how fast the backlog was processed: the events that waited when the last one, which is the first of those
-// found, arrived.
+// drained computes how fast the backlog was processed. The backlog is the events that were still waiting when the last event
+// arrived. found has the newest event first.
 func (r *benchReport) drained(found []models.Event) {
 	if len(found) == 0 {
 		return
@@ -187,14 +188,14 @@ type speed struct {
 	Max       float64 `json:"ack_max_ms"`
 }
 
-// counts are deliveries.
+// counts are numbers of deliveries.
 type counts struct {
 	Refused    int `json:"refused_deliveries"`    // answers other than 200
 	Unanswered int `json:"unanswered_deliveries"` // the connection broke
 	Repeated   int `json:"repeated_deliveries"`   // of events that were acknowledged before
 }
 
-// problem is an error if an acknowledged event was not processed exactly once.
+// problem returns an error if an acknowledged event was not processed exactly once, or if none was acknowledged.
 func (r *benchReport) problem() error {
 	switch {
 	case r.Lost+r.AppliedTwice > 0 || r.Waiting > 0 && !r.Interrupted:
@@ -240,7 +241,7 @@ func (b *bench) print(w io.Writer, r *benchReport) {
 	}...)
 }
 
-// unlessZero formats a number, and returns nothing for 0: it was not measured.
+// unlessZero formats a number. For 0, which means not measured, it returns an empty string.
 func unlessZero(format string, value float64) string {
 	if value == 0 {
 		return ""

@@ -26,20 +26,21 @@ import (
 )
 
 const (
-	answerTimeout      = 10 * time.Second      // of a delivery
-	retryPause         = 50 * time.Millisecond // of a connection whose delivery was not acknowledged
+	answerTimeout      = 10 * time.Second      // how long to wait for the answer to a delivery
+	retryPause         = 50 * time.Millisecond // how long a connection waits after a delivery that was not acknowledged
 	samplesPerProvider = 4
-	crowd              = 64 // customers of each provider whose events are sent at the same time
+	crowd              = 64 // how many customers of each provider get events at the same time
 )
 
-// benchSample is a sample to make events of. Every second part is the name of a value that differs from event to event.
+// benchSample is a sample, split into parts to make events from. Every second part is the name of a value that differs from event
+// to event.
 type benchSample struct {
 	provider string
 	parts    []string
-	at       time.Time // of the original
+	at       time.Time // when the original occurred
 }
 
-// prepare makes bench ready for event: it chooses samples of each provider, in the order in which they happen to a person.
+// prepare chooses the samples of each provider that the method event uses, in the order in which they occurred.
 func (b *bench) prepare() error {
 	names, err := sampleNames(b.Samples)
 	if err != nil {
@@ -61,7 +62,7 @@ func (b *bench) prepare() error {
 			}
 		}
 		if len(found) == 0 {
-			return usagef("bench has no events of %s: it needs samples that are about a person", provider)
+			return usagef("bench cannot make events of %s: testdata has no suitable sample about a person", provider)
 		}
 		slices.SortFunc(found, func(a, b benchSample) int { return a.at.Compare(b.at) })
 		b.prepared = append(b.prepared, found...)
@@ -73,8 +74,8 @@ func (b *bench) prepare() error {
 	return nil
 }
 
-// newBenchSample prepares a sample. It reports false for a sample that is not just about one person, and for one that is a
-// setback for that person: most people are verified.
+// newBenchSample splits a sample into parts. It reports false for a sample that cannot be used, that has a case, a company or
+// hits, or that is a setback for the person: most people are verified.
 func newBenchSample(registry *jobs.Registry, provider string, p handlers.Provider, body []byte) (s benchSample, ok bool) {
 	e, err := p.Envelope(body)
 	f, untranslatable := registry.Translate(models.Event{Provider: provider, Generation: e.Generation, Type: e.Type, Body: body})
@@ -95,7 +96,7 @@ func newBenchSample(registry *jobs.Registry, provider string, p handlers.Provide
 		}
 		return quoted(value("time"))
 	})
-	// If the ID is derived from the body, it differs because the times do.
+	// An ID that is derived from the body differs because the times differ.
 	text = strings.ReplaceAll(text, quoted(e.ExternalID), quoted(value("id")))
 	text = strings.ReplaceAll(text, quoted(f.SubjectID), quoted(value("customer")))
 	return benchSample{provider, strings.Split(text, "\x00"), e.OccurredAt}, true
@@ -110,7 +111,7 @@ func (b *bench) take() int {
 	return i/b.window()*b.window() + b.order[i%b.window()]
 }
 
-// event returns the event with a number. Later numbers occur later.
+// event returns the event with the number n. Events with higher numbers occur later.
 func (b *bench) event(n int) (provider string, body []byte) {
 	sample := b.prepared[n%b.window()/crowd]
 	customer := (n/b.window()*crowd + n%crowd) % b.customers
@@ -133,7 +134,7 @@ func (b *bench) event(n int) (provider string, body []byte) {
 // load sends events to one server, and counts the answers.
 type load struct {
 	bench        *bench
-	base         string // of the server, without /webhooks
+	base         string // the URL of the server, without /webhooks
 	sign         func(provider string, body []byte) handlers.Request
 	duration     time.Duration
 	rate, repeat float64
@@ -142,11 +143,11 @@ type load struct {
 	mu sync.Mutex
 	counts
 	acknowledged []int           // the numbers of the events
-	took         []time.Duration // until each was acknowledged; at a rate, from when it was due
+	took         []time.Duration // the time until each was acknowledged; with --rate, from when it was due
 	elapsed      time.Duration
 }
 
-// send sends until the duration is over or ctx is done. Its error says why it makes no sense to continue.
+// send sends events until the duration is over or ctx is done. It returns an error if it makes no sense to continue.
 func (l *load) send(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, l.duration)
 	defer cancel()
@@ -164,7 +165,7 @@ func (l *load) send(ctx context.Context) error {
 	return err
 }
 
-// connection sends one event after the other.
+// connection sends events one by one.
 func (l *load) connection(ctx context.Context, started time.Time, due *atomic.Int64) error {
 	for {
 		begun := time.Now()
@@ -190,7 +191,7 @@ func (l *load) connection(ctx context.Context, started time.Time, due *atomic.In
 	}
 }
 
-// acknowledge notes an event that was acknowledged, and reports whether it is to be sent again.
+// acknowledge records that an event was acknowledged, and reports whether to send it again.
 func (l *load) acknowledge(n int, took time.Duration) (again bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -202,8 +203,8 @@ func (l *load) acknowledge(n int, took time.Duration) (again bool) {
 	return again
 }
 
-// deliver sends a delivery and reports whether it was acknowledged. If not, it may still have arrived. The error says why it
-// makes no sense to continue.
+// deliver sends a delivery and reports whether it was acknowledged. If it was not, it may still have arrived. It returns an
+// error if it makes no sense to continue.
 func (l *load) deliver(ctx context.Context, r handlers.Request) (ok bool, err error) {
 	status, answer, err := l.post(ctx, r)
 	if err == nil && status == http.StatusOK {
@@ -225,8 +226,8 @@ func (l *load) deliver(ctx context.Context, r handlers.Request) (ok bool, err er
 	return false, nil
 }
 
-// post sends a delivery and returns the answer. It does less than the function deliver, which would slow down what is measured. It
-// continues when ctx is done: what has arrived must be counted.
+// post sends a delivery and returns the answer. It does less than the function deliver, because more work would distort the
+// measurement. It continues when ctx is done, because an event that has arrived must be counted.
 func (l *load) post(ctx context.Context, r handlers.Request) (status int, answer []byte, err error) {
 	ctx = context.WithoutCancel(ctx)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, l.base+"/webhooks/"+r.Path, bytes.NewReader(r.Body))
@@ -244,7 +245,7 @@ func (l *load) post(ctx context.Context, r handlers.Request) (status int, answer
 	return resp.StatusCode, answer, err
 }
 
-// speed sorts the times.
+// speed computes how fast events were acknowledged. It sorts l.took.
 func (l *load) speed() speed {
 	slices.Sort(l.took)
 	return speed{
@@ -253,8 +254,8 @@ func (l *load) speed() speed {
 	}
 }
 
-// percentile returns, in milliseconds, the smallest of the sorted times that the given share of them does not exceed. It
-// returns 0 if there are none.
+// percentile returns a percentile of the sorted times in milliseconds, such as the median for a share of 0.5. It returns 0 if
+// there are no times.
 func percentile(sorted []time.Duration, share float64) float64 {
 	if len(sorted) == 0 {
 		return 0

@@ -91,7 +91,7 @@ func TestBenchOfAnotherServer(t *testing.T) {
 	server(t)
 	other := strings.TrimPrefix(fakeAdmin(t, nil, nil).base, "http://")
 	r := run(t, "bench", "--url", "http://"+os.Getenv("ADDR"), "--admin", other, "--duration", "100ms", "--connections", "2")
-	fails(t, r, false, "has none of the ", "is it that of another server?")
+	fails(t, r, false, "has none of the ", "does it belong to another server?")
 }
 
 func TestBenchFlags(t *testing.T) {

@@ -22,9 +22,9 @@ import (
 )
 
 const (
-	maxPage      = 500                   // rows that the admin API returns at once
-	pollInterval = 20 * time.Millisecond // between two calls that wait for the same
-	maxAnswer    = 64 << 20              // bytes of an answer that are read
+	maxPage      = 500                   // the most rows that the admin API returns at once
+	pollInterval = 20 * time.Millisecond // between two calls that wait for the same thing
+	maxAnswer    = 64 << 20              // how many bytes of an answer are read
 )
 
 // client follows no redirects: they would take signatures, tokens and passwords to another host.
@@ -39,7 +39,7 @@ type admin struct{ base, password string }
 // newAdmin returns a client for the server that the configuration names.
 func newAdmin(c app.Config) admin { return admin{"http://" + reachable(c.AdminAddr), c.AdminPassword} }
 
-// reachable turns a listening address into one to call.
+// reachable turns the address that a server listens on into one that a client can call.
 func reachable(addr string) string {
 	host, port, err := net.SplitHostPort(addr)
 	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
@@ -112,7 +112,7 @@ func (a admin) call(ctx context.Context, method, path string) ([]byte, error) {
 	case resp.StatusCode/100 == 2:
 		return body, nil
 	case resp.StatusCode == http.StatusUnauthorized:
-		hint = "set ADMIN_PASSWORD to the server's"
+		hint = "set ADMIN_PASSWORD to the password of the server"
 	case reason == "": // from a proxy, or another program
 		hint = "is ADMIN_ADDR the address of the server's admin API?"
 	case resp.StatusCode == http.StatusBadRequest:
@@ -131,7 +131,7 @@ func decode[T any](body []byte, err error) (answer T, _ error) {
 		return answer, err
 	}
 	if err := json.Unmarshal(body, &answer); err != nil {
-		return answer, apiError{status: http.StatusOK, text: fmt.Sprintf("its answer cannot be read: %v", err)}
+		return answer, apiError{status: http.StatusOK, text: fmt.Sprintf("the answer cannot be read: %v", err)}
 	}
 	return answer, nil
 }
@@ -176,7 +176,8 @@ func newest[T any](ctx context.Context, a admin, list string, query url.Values, 
 	return found, nil
 }
 
-// await returns an event once the server has processed it. If ctx ends before, it returns the event as it is, and the context's error.
+// await waits until the server has processed an event, and returns it. If ctx ends before that, it returns the event as it was last
+// read, and the context's error.
 func (a admin) await(ctx context.Context, id int64) (e models.Event, err error) {
 	err = until(ctx, func() (bool, error) {
 		now, err := get[models.Event](ctx, a, fmt.Sprintf("/api/events/%d", id))
@@ -191,7 +192,7 @@ func (a admin) await(ctx context.Context, id int64) (e models.Event, err error) 
 // inWork reports whether an event has no outcome yet.
 func inWork(e models.Event) bool { return e.Status == models.Received || e.Status == models.Queued }
 
-// until calls done again and again until it returns true or an error, or ctx ends.
+// until calls done repeatedly until it returns true or an error, or ctx ends.
 func until(ctx context.Context, done func() (bool, error)) error {
 	for {
 		ok, err := done()
@@ -201,6 +202,6 @@ func until(ctx context.Context, done func() (bool, error)) error {
 		if ok || err != nil {
 			return err
 		}
-		_ = sleep(ctx, pollInterval) // done is asked once more when ctx ends
+		_ = sleep(ctx, pollInterval) // if ctx ends, the loop calls done once more and returns the error of ctx
 	}
 }

@@ -18,8 +18,8 @@ import (
 // answer is how a server answered a delivery.
 type answer struct {
 	status int
-	code   string // accepted, duplicate or the error code; empty if the answer is not one of ours
-	text   string // all of it on one line, the status included
+	code   string // accepted, duplicate or the error code; empty if the answer is not from our server
+	text   string // the status and the body, on one line
 }
 
 // deliver sends a signed delivery to a server whose webhooks are below base. An error does not show the URL, which may end in
@@ -69,8 +69,8 @@ func checkProvider(name string) error {
 	return usagef("there is no provider %q: want %s", name, strings.Join(handlers.ProviderNames(), ", "))
 }
 
-// serverURL reads the value of a flag that names a server, and returns it without a slash at the end. The URL of one of the
-// server's webhooks names it too.
+// serverURL checks the value of a flag, the URL of a server, and returns it without a slash at the end. It also accepts the URL
+// to which a provider sends, and cuts off /webhooks and what follows.
 func serverURL(flag, value string) (string, error) {
 	u, err := url.Parse(value)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
@@ -81,7 +81,7 @@ func serverURL(flag, value string) (string, error) {
 	return u.String(), nil
 }
 
-// webhookURL is where the world reaches a provider's webhooks at a server, and the same without a secret, to be shown.
+// webhookURL returns the URL to which a provider sends, and the same URL without a secret, for people to see.
 func webhookURL(base, name string, p handlers.Provider) (full, shown string) {
 	base = strings.TrimSuffix(base, "/") + "/webhooks/"
 	full = base + p.Sign(nil, time.Time{}).Path
@@ -91,7 +91,7 @@ func webhookURL(base, name string, p handlers.Provider) (full, shown string) {
 	return full, full
 }
 
-// advice says what is wrong about an answer that is not the wanted one.
+// advice says what to do about an unexpected answer. The text is empty, or follows the answer in a message.
 func advice(a answer, provider string) string {
 	secret := app.SecretName(provider)
 	switch a.status {
@@ -108,7 +108,7 @@ func advice(a answer, provider string) string {
 	return ""
 }
 
-// sleep waits, or until ctx ends.
+// sleep waits for d. If ctx ends before that, it returns the context's error.
 func sleep(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return ctx.Err()

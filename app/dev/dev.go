@@ -1,5 +1,5 @@
-// Package dev holds the developer commands: they play a provider, show what a running server knows, and find out what is
-// wrong. The server does not need them: delete the folder and the line in app/cli that adds Commands, and it still builds.
+// Package dev holds the developer commands: they send events as a provider would, show what a running server has stored, and find
+// out what is wrong. The server does not need them: delete the folder and the line in app/cli that adds Commands, and it still builds.
 package dev
 
 import (
@@ -57,7 +57,7 @@ func reportUsage(cmd *cobra.Command) {
 	}
 }
 
-// usage makes an error an app.UsageError, and nil nil.
+// usage wraps an error in an app.UsageError. It returns nil for nil.
 func usage(err error) error {
 	if err == nil {
 		return nil
@@ -68,10 +68,10 @@ func usage(err error) error {
 // usagef is fmt.Errorf for an app.UsageError.
 func usagef(format string, args ...any) error { return usage(fmt.Errorf(format, args...)) }
 
-// filter is a flag that selects rows, by a parameter of the admin API.
+// filter is a flag that selects rows. It becomes a parameter of the admin API.
 type filter struct {
 	flag, param, usage string
-	values             []string // all there are; empty if it may be anything
+	values             []string // the allowed values; empty if any value is allowed
 }
 
 // eventFilters are the flags that select events.
@@ -105,7 +105,8 @@ func addFilters(cmd *cobra.Command, filters []filter) {
 	}
 }
 
-// query returns the parameters of the admin API for the filters that are set. An empty filter would select everything: it is refused.
+// query returns the parameters of the admin API for the filters that are set. It refuses an empty value, which would select
+// everything.
 func query(cmd *cobra.Command, filters []filter) (url.Values, error) {
 	q := url.Values{}
 	for _, f := range filters {

@@ -36,7 +36,7 @@ import (
 
 const (
 	checkTimeout = 5 * time.Second // for one check
-	longWait     = time.Minute     // of an event
+	longWait     = time.Minute     // it is a problem if an event waits longer
 )
 
 // finding is the result of a check.
@@ -53,8 +53,8 @@ func warn(message, fix string) []finding { return []finding{{"", "warning", mess
 
 func fail(message, fix string) []finding { return []finding{{"", "error", message, fix}} }
 
-// checks are all checks but that of the configuration, which may be invalid. A check returns nothing if it does not apply, and
-// changes nothing permanently.
+// checks are all checks except that of the configuration. They also run if the configuration is invalid. A check returns nothing
+// if it does not apply, and changes nothing permanently.
 var checks = []struct {
 	name string
 	run  func(context.Context, app.Config) []finding
@@ -70,7 +70,8 @@ func newDoctor(Env) *cobra.Command {
 		Short: "Check everything the server needs, and say how to fix problems",
 		Long: `Checks the configuration, secrets, files, database, Redis and ports, and the
 server if it is running, and says how to fix each problem. It changes nothing,
-except that like every command it creates development secrets if there are none.
+with one exception: in development, like most commands, it creates secrets if
+there are none.
 
 Exit codes: 0 if there are only warnings, 1 if there is an error, 2 if the
 configuration is wrong.`,
@@ -91,7 +92,7 @@ configuration is wrong.`,
 				}
 				text := wrap(fmt.Sprintf("%-8s %-13s ", f.Result, f.Check), clean(f.Message))
 				fmt.Fprintln(w, strings.Replace(text, f.Result, painter.word(f.Result), 1))
-				if f.Fix != "" && (i+1 == len(found) || found[i+1].Fix != f.Fix) { // the same one is said once
+				if f.Fix != "" && (i+1 == len(found) || found[i+1].Fix != f.Fix) { // findings in a row with the same fix print it once
 					fmt.Fprintln(w, wrap(strings.Repeat(" ", 23)+"→ ", clean(f.Fix)))
 				}
 			}
@@ -108,7 +109,8 @@ configuration is wrong.`,
 	return cmd
 }
 
-// examine checks the configuration, and then everything else. The error says that the configuration is wrong.
+// examine checks the configuration, and then everything else. It returns an error if the
+// configuration is wrong.
 func examine(ctx context.Context) (found []finding, wrong error) {
 	const fix = "change it in .env or the environment; .env.example explains the variables"
 	add := func(check string, some []finding) {
@@ -167,7 +169,7 @@ func checkFiles(_ context.Context, c app.Config) (found []finding) {
 	}
 	for _, file := range files {
 		info, err := os.Stat(file)
-		if err == nil && info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" { // which has no such modes
+		if err == nil && info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" { // Windows has no such modes
 			problem := fmt.Sprintf("%s has mode %04o: other users can read it", file, info.Mode().Perm())
 			found = append(found, warn(problem, "chmod 600 "+file)...)
 		}
@@ -195,7 +197,7 @@ func checkDatabase(ctx context.Context, c app.Config) []finding {
 	if _, err := os.Stat(path); err != nil {
 		return fine(path + " will be created at the first start")
 	}
-	// Reading does not need the lock that a running server has.
+	// Reading does not need the lock that a running server holds.
 	db, err := sql.Open("sqlite3", "file:"+(&url.URL{Path: path}).EscapedPath()+"?mode=ro&_query_only=1&_busy_timeout=2000")
 	if err != nil {
 		panic(err) // there is no such driver
@@ -204,7 +206,7 @@ func checkDatabase(ctx context.Context, c app.Config) []finding {
 	return checkMigrations(ctx, db, "sqlite", path)
 }
 
-// writable returns why a file cannot be written or created; nil if it can.
+// writable returns an error if a file can neither be written nor created.
 func writable(path string) error {
 	file, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err == nil {
@@ -245,7 +247,7 @@ func checkPostgres(ctx context.Context, address string) []finding {
 		err = conn.QueryRow(ctx, "SELECT pg_backend_pid(), current_setting('transaction_read_only')::bool").Scan(&backend, &readOnly)
 	}
 	if err != nil {
-		reasons := slices.Compact(strings.Split(err.Error(), "\n")) // it tries with TLS and without
+		reasons := slices.Compact(strings.Split(err.Error(), "\n")) // pgx tries with TLS and without
 		return fail("Postgres: "+strings.Join(reasons, " "), "start Postgres, and check address, user and password in DATABASE_URL")
 	}
 	db := stdlib.OpenDB(*cfg)
@@ -256,7 +258,7 @@ func checkPostgres(ctx context.Context, address string) []finding {
 			"use the primary, or turn default_transaction_read_only off")...)
 	}
 	if prepares && conn.PgConn().PID() != backend { // the process that the server named is not the one that answers
-		found = append(found, warn("PgBouncer or another pooler is before Postgres; in transaction mode, prepared statements fail",
+		found = append(found, warn("PgBouncer or another pooler is in front of Postgres; in transaction mode, prepared statements fail",
 			"add ?default_query_exec_mode=exec to DATABASE_URL")...)
 	}
 	return found
@@ -366,7 +368,7 @@ func checkAdminAPI(ctx context.Context, c app.Config) []finding {
 	}
 	waiting := time.Duration(s.Waiting) * time.Second
 	failed, quarantined, followUps := s.Events[models.Failed], s.Events[models.Quarantined], s.FollowUps[models.FollowUpFailed]
-	add(waiting > longWait, "read the log: a worker must run, and Redis answer", "an event has been waiting for %s", waiting)
+	add(waiting > longWait, "read the log, and check that a worker is running and that Redis answers", "an event has been waiting for %s", waiting)
 	add(failed > 0, "go run . events --status failed; fix the cause; go run . resend --failed", "failed events: %d", failed)
 	add(quarantined > 0, "go run . events --status quarantined; ask the provider", "quarantined events: %d", quarantined)
 	add(followUps > 0, "see /api/follow_ups?status=failed; fix the cause and replay them", "failed follow-ups: %d", followUps)

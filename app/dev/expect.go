@@ -16,17 +16,18 @@ import (
 	"example.com/identity-webhooks/handlers"
 )
 
-// expectation is what must be known when all that a scenario delivers is processed.
+// expectation is a condition that must hold when all events of a scenario are processed.
 type expectation struct {
 	line   string
-	shared bool         // it counts rows that other runs may have added to
+	shared bool         // it may count rows of other runs
 	list   string       // of the admin API
-	where  url.Values   // what selects the rows
+	where  url.Values   // selects the rows
 	count  int          // how many rows there must be
-	fields []assignment // what the row must have, if it is one
+	fields []assignment // the values that the row must have, if there must be one row
 }
 
-// kinds are the kinds of expectation: the list, and what selects the row. The last two count rows.
+// kinds has the kinds of expectations, each with a list of the admin API and the parameters that select a row. The last two count
+// rows.
 var kinds = map[string]struct {
 	list string
 	keys []string
@@ -84,7 +85,7 @@ func readExpectation(words []string) (expectation, error) {
 	return x, nil
 }
 
-// check returns how the expectation fails, or nil.
+// check returns an error if the expectation is not met.
 func (x expectation) check(ctx context.Context, a admin) error {
 	found, err := find(ctx, a, x.list, x.where)
 	if err == nil && len(found) != x.count {

@@ -17,22 +17,22 @@ import (
 // followInterval is how often events -f looks for new ones.
 const followInterval = 500 * time.Millisecond
 
-// window is how many of the newest events a follower compares. It does not notice when an older one is delivered again, or
-// begins to match the query.
+// window is how many of the newest events a follower compares. A follower does not notice when an older event is delivered again,
+// or begins to match the query.
 const window = 200
 
-// follower finds the events that have come since it looked last.
+// follower finds the events that have arrived since its last call.
 type follower struct {
 	admin admin
 	query url.Values
-	seen  map[int64]models.Event // the newest, as they were when it looked last
+	seen  map[int64]models.Event // the newest events, as they were at the last call
 }
 
-// next returns the events that are new, and those that were delivered again, the newest last. The first call returns those that
-// are there, a window of them at most.
+// next returns the new events, and those that were delivered again, the newest last. The first call returns the events that are
+// already there, a window of them at most.
 func (f *follower) next(ctx context.Context) (fresh, repeated []json.RawMessage, err error) {
 	seen := map[int64]models.Event{}
-	enough := f.seen == nil // whether a window is all that must be looked at
+	enough := f.seen == nil // whether one window of events is enough
 	for raw, err := range rows[json.RawMessage](ctx, f.admin, "events", f.query, window) {
 		var e models.Event
 		if err == nil {
@@ -42,11 +42,11 @@ func (f *follower) next(ctx context.Context) (fresh, repeated []json.RawMessage,
 			return nil, nil, err
 		}
 		old, known := f.seen[e.ID]
-		known = known && old.ReceivedAt.Equal(e.ReceivedAt.Time) // otherwise the database is another one
+		known = known && old.ReceivedAt.Equal(e.ReceivedAt.Time) // otherwise it is another database
 		if len(seen) >= window && enough {
 			break
 		}
-		enough = enough || known // what lies before it has been looked at
+		enough = enough || known // the last call has returned everything older
 		switch {
 		case !known:
 			fresh = append(fresh, raw)
@@ -61,7 +61,7 @@ func (f *follower) next(ctx context.Context) (fresh, repeated []json.RawMessage,
 	return fresh, repeated, nil
 }
 
-// followEvents prints the newest events and then those that come, until the context ends.
+// followEvents prints the newest events, and then new ones as they arrive, until the context ends.
 func followEvents(cmd *cobra.Command, f *follower, limit int, show func([]json.RawMessage)) error {
 	events, _, err := f.next(cmd.Context())
 	if err != nil {
@@ -75,7 +75,8 @@ func followEvents(cmd *cobra.Command, f *follower, limit int, show func([]json.R
 	})
 }
 
-// poll calls step at intervals until ctx ends, which is not an error. A server may stop answering and come back: w gets a line.
+// poll calls step at intervals until ctx ends, which is not an error. If the server stops answering, poll waits for it and writes a
+// line to w.
 func poll(ctx context.Context, w io.Writer, interval time.Duration, step func(context.Context) error) error {
 	away := false
 	for sleep(ctx, interval) == nil {

@@ -30,7 +30,7 @@ type list struct {
 	sections []section // the lists that one row contains
 	limit    int
 	json     bool
-	follow   bool // also print new rows as they come; only for events
+	follow   bool // also print new rows as they arrive; only for events
 }
 
 func newEvents(Env) *cobra.Command {
@@ -52,18 +52,18 @@ It calls the admin API at ADMIN_ADDR.`,
   go run . events 17
   go run . events --limit 1000 --json`,
 	})
-	cmd.Flags().BoolVarP(&l.follow, "follow", "f", false, "also print new events as they come, until Ctrl+C")
+	cmd.Flags().BoolVarP(&l.follow, "follow", "f", false, "also print new events as they arrive, until Ctrl+C")
 	return cmd
 }
 
-// customerList is what commands show of customers.
+// customerList returns the list of customers.
 func customerList() *list {
 	return &list{name: "customer", filters: []filter{
 		{"provider", "provider", "only customers of this provider", handlers.ProviderNames()},
 		{"subject", "subject_id", "only the customer with this ID of the provider", nil},
 		{"external-id", "external_id", "only customers with this ID of your own", nil},
 		{"status", "status", "only customers with this status", texts(models.Statuses)},
-		{"aml-hold", "aml_hold", "only customers on hold, or with =false only the others", []string{"true", "false"}},
+		{"aml-hold", "aml_hold", "only customers on hold; with =false, only those not on hold", []string{"true", "false"}},
 	}, columns: []column{
 		{title: "ID", member: "id"}, {title: "PROVIDER", member: "provider"},
 		{title: "SUBJECT", member: "subject_id", rank: 1, min: 16}, {title: "EXTERNAL ID", member: "external_id", rank: 2, min: 11},
@@ -97,7 +97,7 @@ It calls the admin API at ADMIN_ADDR.`,
 	return cmd
 }
 
-// command adds to a command its flags and what it does.
+// command adds flags and a function to a command.
 func (l *list) command(cmd *cobra.Command) *cobra.Command {
 	cmd.Args = cobra.MaximumNArgs(1)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -133,7 +133,7 @@ func (l *list) printNewest(cmd *cobra.Command, a admin) error {
 	return err
 }
 
-// printer returns a function that prints rows, all at once or as they come.
+// printer returns a function that prints rows. It can be called more than once.
 func (l *list) printer(w io.Writer) func([]json.RawMessage) {
 	t := newTable(w, l.columns...)
 	return func(raws []json.RawMessage) {
@@ -151,10 +151,10 @@ func (l *list) printer(w io.Writer) func([]json.RawMessage) {
 	}
 }
 
-// printOne prints one row, what it contains and its follow-ups. With --json it prints the row as the admin API has it.
+// printOne prints one row, what it contains and its follow-ups. With --json it prints the row as the admin API returns it.
 func (l *list) printOne(cmd *cobra.Command, a admin, arg string) error {
 	if n := cmd.Flags().NFlag(); n > 1 || n == 1 && !l.json {
-		return usagef("with the ID of one %s, the only flag is --json", l.name)
+		return usagef("if the ID of one %s is given, the only flag is --json", l.name)
 	}
 	id, err := rowID(arg, l.name)
 	if err != nil {
@@ -188,7 +188,7 @@ func (l *list) printOne(cmd *cobra.Command, a admin, arg string) error {
 func rowID(arg, name string) (int64, error) {
 	id, err := strconv.ParseInt(arg, 10, 64)
 	if err != nil || id < 1 {
-		return 0, usagef("%q is not an ID: want a number, as in the list of go run . %ss", arg, name)
+		return 0, usagef("%q is not an ID: want a number from the list of go run . %ss", arg, name)
 	}
 	return id, nil
 }
@@ -217,7 +217,7 @@ func (s section) print(w io.Writer, rows []gjson.Result) {
 	t.printRows(rows)
 }
 
-// printFields prints the members of an object that are neither objects nor lists of them, nor a payload.
+// printFields prints the members of an object, except objects, lists of objects and the payload.
 func printFields(w io.Writer, object gjson.Result) {
 	var pairs [][2]string
 	object.ForEach(func(key, value gjson.Result) bool {

@@ -19,11 +19,11 @@ import (
 )
 
 const (
-	listenInterval = 300 * time.Millisecond // how often listen looks for deliveries
-	outcomeWait    = 3 * time.Second        // how long it waits for outcomes before it shows events without one
+	listenInterval = 300 * time.Millisecond // how often listen asks for deliveries
+	outcomeWait    = 3 * time.Second        // how long listen waits for outcomes before it shows events without them
 )
 
-// listen shows deliveries as they come.
+// listen shows deliveries as they arrive.
 type listen struct {
 	Env
 	json, ngrok, printSecret bool
@@ -34,10 +34,10 @@ func newListen(e Env) *cobra.Command {
 	l := &listen{Env: e}
 	cmd := &cobra.Command{
 		Use:   "listen",
-		Short: "Show deliveries to a running server as they come",
+		Short: "Show deliveries to a running server as they arrive",
 		Long: `Shows each delivery to a running server, its outcome, and the customer's status
 and hold before and after it. For rejected deliveries it shows the reason.
-Ctrl+C ends it.
+Press Ctrl+C to stop.
 
 With --ngrok it prints the URLs to enter at the providers. It uses the ngrok
 agent that is running, or starts one and stops it at the end. With --subscribe
@@ -59,8 +59,8 @@ It calls the admin API at ADMIN_ADDR.`,
 	f := cmd.Flags()
 	addJSON(cmd, &l.json, "delivery")
 	f.BoolVar(&l.ngrok, "ngrok", false, "print the public URLs of the ngrok tunnel to the server")
-	f.StringSliceVar(&l.subscribe, "subscribe", nil, "register the URLs with these providers until the end")
-	f.BoolVar(&l.printSecret, "print-secret", false, "print URLs with the secret they end in")
+	f.StringSliceVar(&l.subscribe, "subscribe", nil, "register the URLs with these providers while listen runs")
+	f.BoolVar(&l.printSecret, "print-secret", false, "also print the secret at the end of a URL")
 	return cmd
 }
 
@@ -92,7 +92,7 @@ func (l *listen) run(cmd *cobra.Command) (failed error) {
 			return stopped(ctx, err)
 		}
 	}
-	fmt.Fprintf(notes, "listening to the server at %s; Ctrl+C ends it\n", watch.admin.base)
+	fmt.Fprintf(notes, "listening to the server at %s; press Ctrl+C to stop\n", watch.admin.base)
 	show := l.printer(w)
 	return poll(ctx, notes, listenInterval, func(ctx context.Context) error {
 		if err := tunnel.problem(); err != nil {
@@ -166,7 +166,7 @@ type entry struct {
 	Reason     string             `json:"reason,omitempty"` // why it was rejected or ignored
 	Remote     string             `json:"remote_address,omitempty"`
 	CustomerID *int64             `json:"customer_id,omitempty"`
-	Before     *state             `json:"customer_before,omitempty"` // when listen showed the customer last
+	Before     *state             `json:"customer_before,omitempty"` // as listen last showed the customer
 	After      *state             `json:"customer_after,omitempty"`
 }
 
@@ -211,15 +211,15 @@ func (e entry) row() []string {
 	return []string{e.Time.Local().Format(time.TimeOnly), id, e.Provider, e.Type, status, detail}
 }
 
-// watch finds the deliveries that have come to a server since it looked last.
+// watch finds the deliveries that have arrived at a server since its last call.
 type watch struct {
 	follower
 	wait      time.Duration   // for outcomes
-	rejection int64           // the newest
+	rejection int64           // the ID of the newest
 	customers map[int64]state // as they were shown last
 }
 
-// newWatch returns a watch that takes everything that is there as seen.
+// newWatch returns a watch that returns only deliveries that arrive from now on.
 func newWatch(ctx context.Context, a admin) (*watch, error) {
 	w := &watch{follower: follower{admin: a}, wait: outcomeWait, customers: map[int64]state{}}
 	_, _, err := w.follower.next(ctx)
@@ -229,8 +229,8 @@ func newWatch(ctx context.Context, a admin) (*watch, error) {
 	return w, err
 }
 
-// next returns the deliveries that are new, the oldest first. It waits some time for the outcomes of events. An event that has
-// none by then is returned again when it has one.
+// next returns the new deliveries, the oldest first. It waits some time for the outcomes of events. If an event has no outcome by
+// then, a later call returns it again with its outcome.
 func (w *watch) next(ctx context.Context) (found []entry, err error) {
 	before := w.seen
 	fresh, repeated, err := w.follower.next(ctx)
@@ -261,7 +261,7 @@ func (w *watch) next(ctx context.Context) (found []entry, err error) {
 	return found, err
 }
 
-// eventEntry returns the entry of an event. If the server can say it, the entry shows what has changed for the customer.
+// eventEntry returns the entry of an event. It shows what changed for the customer, if the server answers.
 func (w *watch) eventEntry(ctx context.Context, e models.Event) entry {
 	x := newEntry("event", e.ReceivedAt, e)
 	if e.CustomerID == nil {
@@ -276,7 +276,7 @@ func (w *watch) eventEntry(ctx context.Context, e models.Event) entry {
 	return x
 }
 
-// rejections returns those that are new, the oldest first. Their IDs start again when the server does.
+// rejections returns the new rejections, the oldest first. When the server restarts, their IDs start from 1 again.
 func (w *watch) rejections(ctx context.Context) (fresh []entry, err error) {
 	answer, err := get[struct{ Rejections []handlers.Rejection }](ctx, w.admin, "/api/rejections")
 	if list := answer.Rejections; err == nil && (len(list) == 0 || list[0].ID < w.rejection) {

@@ -28,7 +28,7 @@ func TestListen(t *testing.T) {
 	fill(t)
 	sample := verifying(t)
 	l, asJSON := launch(t, Env{}, "listen"), launch(t, Env{}, "listen", "--json")
-	l.waitFor("listening to the server at " + a.base + "; Ctrl+C ends it\n")
+	l.waitFor("listening to the server at " + a.base + "; press Ctrl+C to stop\n")
 	asJSON.waitFor("listening")
 	writeFile(t, "unreadable", "another")
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -232,7 +232,7 @@ func TestListenNgrokProblems(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	try(gone, "no ngrok agent is running, and ngrok is not installed: see https://ngrok.com/download")
 	ngrokScript(t, "echo 'ERROR:  token canary ERR_NGROK_4018'\nexit 1\n")
-	try(gone, "ngrok has ended with ERR_NGROK_4018; this shows why: ngrok http "+port())
+	try(gone, "ngrok has ended with ERR_NGROK_4018; run this to see why: ngrok http "+port())
 	try(agent(t, [2]string{"https://other.ngrok.app", "http://localhost:1"}),
 		"the running ngrok agent forwards to http://localhost:1, but the server listens on port "+port())
 	try(agent(t), "the running ngrok agent has no https tunnel")

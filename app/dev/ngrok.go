@@ -22,7 +22,7 @@ const (
 // tunnel is a public URL that leads to our server.
 type tunnel struct {
 	url   string
-	ended <-chan error // gets an error when the agent that we started has ended; nil if we started none
+	ended <-chan error // gets an error when the agent that we started has ended; nil if we did not start one
 	close func()       // stops that agent, and waits until it has ended
 }
 
@@ -47,7 +47,7 @@ func openTunnel(ctx context.Context, api, addr string) (t tunnel, err error) {
 		return last == nil, t.problem()
 	})
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("ngrok opened no tunnel within %s (%w); this shows more: ngrok http %s", tunnelTimeout, last, port)
+		err = fmt.Errorf("ngrok opened no tunnel within %s (%w); run this to see more: ngrok http %s", tunnelTimeout, last, port)
 	}
 	if err != nil {
 		t.close()
@@ -107,7 +107,7 @@ func startAgent(ctx context.Context, port string) (tunnel, error) {
 	go func() {
 		_ = agent.Wait() // its output says why it has ended; the rest of it may contain the user's token
 		code := cmp.Or(ngrokError.FindString(output.String()), "no error code")
-		ended <- fmt.Errorf("ngrok has ended with %s; this shows why: ngrok http %s", code, port)
+		ended <- fmt.Errorf("ngrok has ended with %s; run this to see why: ngrok http %s", code, port)
 		close(ended)
 	}()
 	stopAndWait := func() {
