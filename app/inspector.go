@@ -17,7 +17,7 @@ import (
 	"example.com/identity-webhooks/jobs"
 )
 
-// inspectorConfig connects the inspector with what it shows. In development it may send samples to the public server.
+// inspectorConfig connects the inspector with the rest of the program. Only in development can it send samples to the public server.
 func (a *App) inspectorConfig(
 	c Config, active map[string]handlers.Provider, registry *jobs.Registry, rejections *handlers.Rejections, samples fs.FS,
 ) (inspector.Config, error) {
@@ -49,7 +49,7 @@ func (a *App) inspectorConfig(
 	return i, nil
 }
 
-// publicURL is where this machine reaches the public server.
+// publicURL returns the URL at which this machine reaches the public server.
 func publicURL(addr string) string {
 	host, port, err := net.SplitHostPort(addr)
 	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
@@ -58,7 +58,7 @@ func publicURL(addr string) string {
 	return "http://" + addr
 }
 
-// sampleSender returns a function that makes a new event of a sample and delivers it to our own public server, signed as the provider
+// sampleSender returns a function that makes a new event from a sample and delivers it to our own public server, signed as the provider
 // would. It returns the event's ID.
 func sampleSender(url string, active map[string]handlers.Provider) func(context.Context, string, []byte) (string, error) {
 	client := http.Client{Transport: &http.Transport{}, Timeout: 5 * time.Second} // no proxy: it stays on this machine
@@ -78,7 +78,7 @@ func sampleSender(url string, active map[string]handlers.Provider) func(context.
 		signed := p.Sign(body, time.Now())
 		req, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/webhooks/"+signed.Path, bytes.NewReader(signed.Body))
 		if err != nil {
-			return "", fmt.Errorf("the URL of %s cannot be made", provider) // the error would show a token
+			return "", fmt.Errorf("the URL for %s is not valid", provider) // the error would show a token
 		}
 		req.Header = signed.Header.Clone()
 		req.Header.Set("Content-Type", "application/json")

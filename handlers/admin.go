@@ -18,7 +18,7 @@ type AdminConfig struct {
 	Store         *models.Store
 	Rejections    *Rejections
 	Subscriptions func() []SubscriptionState // what is known about our subscriptions at the providers
-	Wake          func()                     // wakes the relay, which never blocks
+	Wake          func()                     // wakes the relay; must not block
 	Pages         func(gin.IRouter)          // adds the pages of the inspector; nil for none
 	Password      string
 	Log           *slog.Logger
@@ -27,7 +27,7 @@ type AdminConfig struct {
 type admin struct{ AdminConfig }
 
 // NewAdmin returns the handler of the admin API. With a password it requires basic authentication as user "admin". Without one it answers
-// only requests to a loopback host, so that no web page can reach it under a domain of its own.
+// only requests to a loopback host, so that no website can reach it through a domain that points at this machine.
 func NewAdmin(c AdminConfig) http.Handler {
 	a := admin{c}
 	g := newEngine(c.Log)
@@ -76,13 +76,13 @@ type SubscriptionState struct {
 // callTimeout is how long a call may take.
 const callTimeout = 10 * time.Second
 
-// BadRequest is a mistake of the caller. Its text is the answer.
+// BadRequest is an error that the caller made. Its text is in the answer.
 type BadRequest string
 
 // Error implements error.
 func (b BadRequest) Error() string { return string(b) }
 
-// verbatim is an answer of bytes, which are sent unchanged.
+// verbatim is an answer that is sent as it is, not as JSON.
 type verbatim []byte
 
 // call returns a handler that answers with what f returns, as JSON.
@@ -111,7 +111,7 @@ func (a admin) call(f func(c *gin.Context) (status int, answer any, err error)) 
 	}
 }
 
-// Failure returns the status and the text with which an error is answered.
+// Failure returns the status and the text that answer an error.
 func Failure(err error) (status int, text string) {
 	var bad BadRequest
 	switch {
@@ -120,12 +120,12 @@ func Failure(err error) (status int, text string) {
 	case errors.Is(err, models.ErrNotFound):
 		return http.StatusNotFound, "not found"
 	case errors.Is(err, context.DeadlineExceeded):
-		return http.StatusServiceUnavailable, "the database took longer than " + callTimeout.String() + "; ask for less, or see the log"
+		return http.StatusServiceUnavailable, "the database took too long; ask for less, or see the log"
 	}
 	return http.StatusServiceUnavailable, "the database call failed; the log says why"
 }
 
-// withID gives f the ID of a row, which is in the path.
+// withID passes the row ID in the path to f.
 func withID(f func(c *gin.Context, id int64) (int, any, error)) func(*gin.Context) (int, any, error) {
 	return func(c *gin.Context) (int, any, error) {
 		id, err := ID(c)

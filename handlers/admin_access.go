@@ -22,8 +22,8 @@ func private(c *gin.Context) {
 	c.Header("Cross-Origin-Resource-Policy", "same-origin")
 }
 
-// sameOrigin refuses requests of any method that a page of another site makes through a visitor's browser, except that a link may open a
-// page of the inspector.
+// sameOrigin refuses requests that a page of another site makes through a visitor's browser, whatever the method. Only a link to a page of
+// the inspector is allowed.
 func sameOrigin(c *gin.Context) {
 	r := *c.Request
 	r.Method = http.MethodPost // reads are refused, too
@@ -32,7 +32,7 @@ func sameOrigin(c *gin.Context) {
 	}
 }
 
-// isLink reports whether somebody follows a link to a page. Reading a page changes nothing, and the other site sees nothing of it.
+// isLink reports whether somebody follows a link to a page. That is harmless: it changes nothing, and the other site cannot read the page.
 func isLink(r *http.Request) bool {
 	isPage := !strings.HasPrefix(r.URL.Path, "/api/") && !strings.HasPrefix(r.URL.Path, "/debug/")
 	return isPage && r.Method == http.MethodGet && r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"

@@ -37,13 +37,14 @@ func (a admin) event(c *gin.Context, id int64) (int, any, error) {
 	return http.StatusOK, full, nil
 }
 
-// eventBody answers with exactly the bytes that were signed. The payload in the answer of event may have other spaces.
+// eventBody answers with exactly the bytes that were signed. The payload in the answer of event may differ in white
+// space and escapes.
 func (a admin) eventBody(c *gin.Context, id int64) (int, any, error) {
 	e, err := a.Store.Event(c.Request.Context(), id)
 	return http.StatusOK, verbatim(e.Body), err
 }
 
-// replayOne returns a call that replays a single row. It answers 0 if the row is not one that can be replayed.
+// replayOne returns a call that replays a single row. It answers 0 if the row cannot be replayed.
 func (a admin) replayOne(replay func(context.Context, int64, time.Time) (bool, error)) func(*gin.Context, int64) (int, any, error) {
 	return func(c *gin.Context, id int64) (int, any, error) {
 		replayed, err := replay(c.Request.Context(), id, time.Now())
@@ -54,8 +55,8 @@ func (a admin) replayOne(replay func(context.Context, int64, time.Time) (bool, e
 	}
 }
 
-// replay replays all events that a filter selects, or counts them for a dry run. If the time is over before all are replayed, the answer
-// says that there are more.
+// replay replays all events that a filter selects, or counts them for a dry run. If the time runs out before all are replayed, the
+// answer says that there are more.
 func (a admin) replay(c *gin.Context) (int, any, error) {
 	f, err := EventFilter(c, "limit", "rate", "dry_run")
 	if err != nil {

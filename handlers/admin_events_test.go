@@ -46,7 +46,7 @@ func TestListEvents(t *testing.T) {
 	})
 }
 
-// TestPaging: pages of any length together hold everything once, although new rows come in meanwhile.
+// TestPaging: whatever the limit, the pages together list every row once, even if new rows arrive meanwhile.
 func TestPaging(t *testing.T) {
 	t.Parallel()
 	onEachBackEnd(t, func(t *testing.T, s *models.Store) {
@@ -95,7 +95,7 @@ func TestEventDocument(t *testing.T) {
 	})
 }
 
-// TestEventBody: the payload is there as JSON or, if it is none, as bytes. Neither may spoil the answer.
+// TestEventBody: the answer has the payload as JSON or, if it is not JSON, as base64. In both cases the answer is valid JSON.
 func TestEventBody(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t, openStore(t, sqliteURL(t)), "")
@@ -162,7 +162,7 @@ func TestReplayEvent(t *testing.T) {
 	})
 }
 
-// TestReplayByFilter: a replay can be tried out first, be limited, and be slow.
+// TestReplayByFilter: a replay can be a dry run, and can have a limit and a rate.
 func TestReplayByFilter(t *testing.T) {
 	t.Parallel()
 	onEachBackEnd(t, func(t *testing.T, s *models.Store) {
@@ -181,7 +181,7 @@ func TestReplayByFilter(t *testing.T) {
 			{"provider=acme&dry_run=true&limit=2", "would_replay", 200, 2},
 			{"provider=acme&dry_run=false&limit=3&rate=1", "replayed", 202, 3},
 			{"provider=acme&outcome=ignored", "replayed", 202, 1},
-			{"provider=acme&outcome=ignored", "replayed", 202, 0}, // they are under way
+			{"provider=acme&outcome=ignored", "replayed", 202, 0}, // they are waiting already
 			{"outcome=applied", "replayed", 202, 0},
 			{"provider=other&dry_run=true", "would_replay", 200, 1}, // the failed one
 		} {

@@ -12,7 +12,7 @@ import (
 	"example.com/identity-webhooks/models"
 )
 
-// office is the admin side of the program, listening on loopback, on a store.
+// office is an admin server on loopback, with its store.
 type office struct {
 	t          testing.TB
 	store      *models.Store
@@ -70,7 +70,7 @@ func (l customerList) subjects() (ids []string) {
 	return ids
 }
 
-// add puts an event into the inbox; what it does not say is made up.
+// add puts an event into the inbox. It makes up a body if there is none, and the times.
 func (o *office) add(e models.Event) {
 	o.t.Helper()
 	if e.Body == nil {

@@ -78,7 +78,7 @@ func TestCustomerDocument(t *testing.T) {
 	})
 }
 
-// TestListsAreBoundedInBytes: rows of any size can be listed, a few at a time.
+// TestListsAreBoundedInBytes: large rows are listed a few at a time.
 func TestListsAreBoundedInBytes(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t, openStore(t, sqliteURL(t)), "")
@@ -178,7 +178,7 @@ func TestFollowUpList(t *testing.T) {
 			t.Errorf("failed: %+v", failed)
 		}
 		path := fmt.Sprintf("/api/follow_ups/%d/replay", ann.ID)
-		for _, want := range []int{1, 0} { // then it waits already
+		for _, want := range []int{1, 0} { // the second time it is waiting already
 			if got := call[map[string]int](o, "POST", path, 202); got["replayed"] != want {
 				t.Errorf("replay: %v, want %d", got, want)
 			}

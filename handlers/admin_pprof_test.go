@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// TestProfiles: the admin handler has them, behind the same rules as everything else: see TestAdminPassword and TestAdminHost.
+// TestProfiles: the admin handler serves profiles. TestAdminPassword and TestAdminHost check who may read them.
 func TestProfiles(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t, openStore(t, sqliteURL(t)), "")
@@ -32,7 +32,7 @@ func TestLongProfile(t *testing.T) {
 	server.Start()
 	defer server.Close()
 	start := time.Now()
-	got := send(t, "GET", server.URL+"/debug/pprof/goroutine?seconds=2", nil, nil) // unlike that of the CPU, several may run
+	got := send(t, "GET", server.URL+"/debug/pprof/goroutine?seconds=2", nil, nil) // unlike CPU profiles, several may run at once
 	if took := time.Since(start); got.status != 200 || took < 2*time.Second {
 		t.Fatalf("answered %d %.80q after %v, want 200 after 2 s", got.status, got.body, took)
 	}

@@ -76,7 +76,7 @@ func TestWrongAdminPasswords(t *testing.T) {
 		h.ServeHTTP(w, r)
 		return w.Code
 	}
-	for i := range guessesPerMinute + 5 { // a browser that asks first is no guess
+	for i := range guessesPerMinute + 5 { // a request without a password is not a guess
 		if got := ask("192.0.2.1:1000", ""); got != 401 {
 			t.Errorf("request %d without a password: %d", i, got)
 		}
@@ -95,7 +95,7 @@ func TestWrongAdminPasswords(t *testing.T) {
 	}
 }
 
-// TestAdminHost: without a password, no web page may reach it by pointing a name of its own at this machine.
+// TestAdminHost: without a password, no website may reach it through a domain that points at this machine.
 func TestAdminHost(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t, openStore(t, sqliteURL(t)), "")
@@ -112,7 +112,7 @@ func TestAdminHost(t *testing.T) {
 	}
 }
 
-// TestCrossSiteRequests: a page of another site can use a visitor's browser for nothing, whatever the method.
+// TestCrossSiteRequests: requests that a page of another site makes through a visitor's browser are refused, whatever the method.
 func TestCrossSiteRequests(t *testing.T) {
 	t.Parallel()
 	s := openStore(t, sqliteURL(t))

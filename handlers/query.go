@@ -42,7 +42,7 @@ func Page(c *gin.Context) (models.Page, error) {
 	return p, nil
 }
 
-// Cursor returns the cursor of the page below an ID.
+// Cursor returns the cursor of the page that has the rows with lower IDs.
 func Cursor(id int64) string {
 	return base64.RawURLEncoding.EncodeToString(strconv.AppendInt(nil, id, 10))
 }
@@ -101,7 +101,7 @@ func list[F, T any](
 	return http.StatusOK, gin.H{name: rows, "next_cursor": next}, nil
 }
 
-// EventFilter reads the filter for events. The call may have further parameters.
+// EventFilter reads the filter for events. The names in further are allowed as well.
 func EventFilter(c *gin.Context, further ...string) (models.EventFilter, error) {
 	f := models.EventFilter{
 		Provider: c.Query("provider"), ExternalID: c.Query("external_id"), Type: c.Query("type"),
@@ -119,7 +119,7 @@ func EventFilter(c *gin.Context, further ...string) (models.EventFilter, error) 
 // noFilter is the filter of a list that has none.
 func noFilter(c *gin.Context) (struct{}, error) { return struct{}{}, known(c, "limit", "cursor") }
 
-// CustomerFilter reads the filter for customers. The call may have further parameters.
+// CustomerFilter reads the filter for customers. The names in further are allowed as well.
 func CustomerFilter(c *gin.Context, further ...string) (models.CustomerFilter, error) {
 	f := models.CustomerFilter{
 		Provider: c.Query("provider"), SubjectID: c.Query("subject_id"), ExternalID: c.Query("external_id"),
@@ -147,7 +147,7 @@ func FollowUpFilter(c *gin.Context) (models.FollowUpFilter, error) {
 	)
 }
 
-// known refuses parameters that the call does not have, that are repeated or that cannot be read. A filter with a typo would select
+// known refuses parameters that are unknown, repeated or unreadable. If unknown ones were ignored, a filter with a typo would select
 // everything.
 func known(c *gin.Context, names ...string) error {
 	values, err := url.ParseQuery(c.Request.URL.RawQuery)

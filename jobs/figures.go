@@ -9,14 +9,14 @@ import (
 	"github.com/hibiken/asynq"
 )
 
-// QueueFigures is what asynq says about one of our queues.
+// QueueFigures has asynq's figures of one of our queues.
 type QueueFigures struct {
 	Name      string        // as in the database
 	Pending   int           // tasks that wait
-	Active    int           // tasks that a worker has
-	Archived  int           // tasks that asynq has put aside: none are ours
+	Active    int           // tasks that a worker is processing
+	Archived  int           // tasks in asynq's archive: none are ours
 	Processed int           // tasks done today, by UTC
-	Failed    int           // tasks that ended with an error today: an event that fails is no failed task
+	Failed    int           // tasks that ended with an error today; the task of an event that fails does not
 	Latency   time.Duration // how long the oldest task has waited
 	Paused    bool
 }

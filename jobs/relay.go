@@ -19,14 +19,14 @@ const (
 	// window is how many tasks of a queue may wait in Redis. A backlog waits in the database, where it costs nothing.
 	window = 50
 	// offerBatch is how many rows are offered at once, and tasksPerBatch how many tasks they are split into: a task costs as much as an
-	// event, so one task carries many of a backlog.
+	// event, so if many wait, one task carries several.
 	offerBatch    = 100
 	tasksPerBatch = 4
 	// relayPoll is how often the relay looks for due rows if nobody wakes it: for retries, and for rows that other processes stored.
 	relayPoll = 200 * time.Millisecond
 	// redisPause is how long the relay waits after an error.
 	redisPause = 500 * time.Millisecond
-	// maxRest is how long the relay rests while deliveries crowd in, and restCheck how often it looks whether they still do.
+	// maxRest is how long the relay rests while deliveries crowd in, and restCheck how often it checks whether they still do.
 	maxRest   = 300 * time.Millisecond
 	restCheck = 10 * time.Millisecond
 	// taskType is the type of all tasks. Event types are not task types, because asynq's ServeMux matches by prefix.
@@ -150,8 +150,8 @@ func (r *Relay) offer(ctx context.Context, l lane) (full bool, err error) {
 	return len(o.IDs) == limit, r.enqueue(ctx, l.queue, o)
 }
 
-// enqueue hands an offer to asynq, in several tasks. The rows of a task that Redis does not take are due again at once. If Redis has taken
-// it nevertheless, the claim finds that its rows were offered again.
+// enqueue hands an offer to asynq, in several tasks. If Redis returns an error for a task, its rows are due again at once. If Redis has
+// taken the task all the same, the worker cannot claim the rows, because they are due at another time now.
 func (r *Relay) enqueue(ctx context.Context, queue string, o models.Offer) error {
 	var g errgroup.Group
 	g.SetLimit(8)

@@ -64,8 +64,8 @@ type application struct {
 	caused    []FollowUp
 }
 
-// apply is the transaction. It locks the case first, then customers in the order of their IDs, then the company, so that
-// two transactions wait for each other instead of deadlocking. Facts are read under these locks.
+// apply runs in the transaction. It locks the case first, then customers in the order of their subject IDs, then the company, so that two
+// transactions wait for each other instead of deadlocking. Facts are read under these locks.
 func (a *application) apply(tx *gorm.DB) error {
 	// The wait for a lock is bounded. The commit may return before it is synced: after a power cut the event is still pending, and is
 	// applied again.
@@ -247,7 +247,7 @@ func (a *application) foldCustomers(tx *gorm.DB) error {
 	return nil
 }
 
-// unchanged lists the indexed columns that are as before. SQLite rewrites the index entry of each column that an UPDATE names.
+// unchanged lists the indexed columns that have not changed. SQLite rewrites the index entry of each column that an UPDATE names.
 func unchanged(before, after Customer) []string {
 	columns := []string{"provider", "subject_id"}
 	for column, same := range map[string]bool{
@@ -307,7 +307,7 @@ func (a *application) end(tx *gorm.DB) error {
 	return orNone(tx.Where("id = ? AND attempts = ? AND due_at > 0", a.event.ID, a.event.Attempts).Delete(&PendingEvent{}), ErrClaimLost)
 }
 
-// factsAbout reads what fold needs of the facts about a customer, a case or a company.
+// factsAbout reads the facts about a customer, a case or a company, with only the columns that fold needs.
 func factsAbout(db *gorm.DB, about string, id int64) (facts []Fact, err error) {
 	err = db.Select("name", "key", "value", "at", "external_id").Where("about = ? AND about_id = ?", about, id).Find(&facts).Error
 	return facts, err

@@ -15,7 +15,8 @@ import (
 const (
 	// maxShared is how many transactions share one commit on SQLite. A delivery may have to wait for that many.
 	maxShared = 16
-	// maxParallel is how many transactions run at once on Postgres, besides those of deliveries. It leaves some of maxConns for the rest.
+	// maxParallel is how many transactions run at once on Postgres, besides those of deliveries. It leaves some of maxConns for deliveries
+	// and reads.
 	maxParallel = 14
 )
 
@@ -26,7 +27,7 @@ var errClosed = errors.New("database is closed")
 type transaction struct {
 	ctx  context.Context
 	do   func(tx *gorm.DB) error
-	done func(error) // gets the result; it never waits
+	done func(error) // gets the result; must not block
 }
 
 // transact runs do in a transaction, which is committed if do returns nil. do must use only tx. It may be called again, if the first
@@ -85,7 +86,7 @@ func (s *Store) commit(batch []*transaction) {
 	if len(batch) == 1 {
 		ctx = batch[0].ctx
 	}
-	failed := 0 // if it is the commit that fails, the first one will do
+	failed := 0 // stays 0 if the commit itself fails: then the first one runs alone
 	err := s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 		for i, t := range batch {
 			if err := t.run(tx); err != nil {
@@ -114,7 +115,7 @@ func (t *transaction) run(tx *gorm.DB) (err error) {
 		}
 	}()
 	if err := t.ctx.Err(); err != nil {
-		return err // nobody waits for it
+		return err // the caller has given up
 	}
 	return t.do(tx)
 }

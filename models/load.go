@@ -9,23 +9,23 @@ import (
 	"gorm.io/gorm"
 )
 
-// Load is what happened lately and what is waiting: the figures of an overview. Unlike Stats, it takes as long with a million events as
-// with ten thousand.
+// Load has the figures of an overview: what happened in the last hour, and what is waiting. Unlike Stats, it takes no longer with a million
+// events than with ten thousand.
 type Load struct {
-	Minutes                           []Minute         // of the last hour, oldest first; those in which nothing was received are left out
-	Since                             Time             // since when Minutes counts; later than an hour ago if more than maxCounted events came since
-	Latency                           []time.Duration  // from receipt to the end of processing, of the newest events, sorted
+	Minutes                           []Minute         // of the last hour, oldest first; minutes without an event are left out
+	Since                             Time             // when the counted time starts: an hour ago, or later if maxCounted was exceeded
+	Latency                           []time.Duration  // of the newest events: from receipt to the end of processing, sorted
 	Customers                         map[Status]int64 // by status
 	OnHold                            int64            // customers
 	Events                            int64            // all ever stored; estimated from the newest ID
-	Waiting                           int64            // events that are to be processed
+	Waiting                           int64            // events that still have to be processed
 	Oldest                            Time             // when the oldest of them was received; zero if none waits
 	Failed                            int64            // events
 	WaitingFollowUps, FailedFollowUps int64
 }
 
-// Minute counts the events that were received in one minute, by what has become of them: an Outcome, or the EventStatus of an event that is
-// not processed.
+// Minute counts the events that were received in one minute, by their Outcome or, if they are not processed, by their EventStatus. Queued
+// includes Received.
 type Minute struct {
 	At     Time
 	Counts map[string]int64
@@ -34,11 +34,11 @@ type Minute struct {
 const (
 	// maxCounted is how many of the newest events a Load looks at.
 	maxCounted = 20_000
-	// maxTimed is how many of them give the latency.
+	// maxTimed is how many of them it measures the latency of.
 	maxTimed = 500
 )
 
-// Load returns the figures at a time.
+// Load returns the figures. now is the end of the last hour.
 func (s *Store) Load(ctx context.Context, now time.Time) (Load, error) {
 	l := Load{Customers: zeros(Statuses)}
 	db := s.read.WithContext(ctx)
@@ -75,7 +75,8 @@ func (s *Store) Load(ctx context.Context, now time.Time) (Load, error) {
 	return l, wrap("get latency", err)
 }
 
-// itsRecord is the condition of an event's record in processed_events r. It is used in subqueries: Postgres would read a whole table to join it.
+// itsRecord is the SQL condition that finds the record of an event, processed_events r. Use it in a subquery: for a join, Postgres would read
+// a whole table.
 const itsRecord = "r.external_id = events.external_id AND r.provider = events.provider AND r.event_id = events.id"
 
 // minutes counts the events from an ID on.
@@ -86,7 +87,7 @@ func (s *Store) minutes(ctx context.Context, first int64) (minutes []Minute, err
 		N      int64
 	}
 	err = s.read.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
-		if s.dialect == "postgres" { // it would compile the query, which takes longer than to run it
+		if s.dialect == "postgres" { // compiling the query would take longer than running it
 			if err := tx.Exec("SET LOCAL jit = off").Error; err != nil {
 				return err
 			}
@@ -107,7 +108,7 @@ func (s *Store) minutes(ctx context.Context, first int64) (minutes []Minute, err
 	return minutes, err
 }
 
-// latency returns how long the newest processed events took.
+// latency returns how long the newest events took, sorted. It leaves out those that needed more than one attempt.
 func (s *Store) latency(ctx context.Context, newest int64) ([]time.Duration, error) {
 	var micros []int64
 	err := s.read.WithContext(ctx).Raw(`SELECT took FROM (
@@ -124,11 +125,11 @@ func (s *Store) latency(ctx context.Context, newest int64) ([]time.Duration, err
 // Backlog is what waits in one queue of the database.
 type Backlog struct {
 	Queue   string
-	Waiting int64 // rows to be offered, or offered and not done
+	Waiting int64 // rows that are not done, whether they were offered or not
 	DueAt   Time  // when the first of them is due
 }
 
-// Backlogs lists what waits, by queue: of the events and of the follow-ups.
+// Backlogs lists the queues of events and of follow-ups in which something waits.
 func (s *Store) Backlogs(ctx context.Context) ([]Backlog, error) {
 	var all []Backlog
 	for _, table := range []string{"pending_events", "follow_ups"} {

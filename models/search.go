@@ -11,12 +11,13 @@ import (
 	"gorm.io/gorm"
 )
 
-// searchWindow is how many customers one page of a search reads at most. Names have no index, which each event would have to maintain.
+// searchWindow is how many customers one page of a search reads at most. Names have no index, because each event would
+// have to update it.
 const searchWindow = 250_000
 
-// SearchCustomers finds customers by any ID: theirs, ours, that of a row, of a case or of an event. If no ID is equal to the text, it finds
-// them by the beginning of a name or by a part of the e-mail address; it then reads the newest searchWindow customers below p.Before. The
-// other fields of the filter apply as well.
+// SearchCustomers finds customers by any ID: the provider's, our own, or that of the row, of a case or of an event. If no ID is equal to the
+// text, it finds them by the beginning of a name or by a part of the e-mail address. It then reads only the newest searchWindow customers
+// below p.Before. The filter applies as well.
 func (s *Store) SearchCustomers(ctx context.Context, text string, f CustomerFilter, p Page) ([]Customer, error) {
 	db := f.in(s.read.WithContext(ctx))
 	if text = strings.TrimSpace(text); text != "" {
@@ -35,9 +36,9 @@ func (s *Store) SearchCustomers(ctx context.Context, text string, f CustomerFilt
 	return customers, wrap("search customers", err)
 }
 
-// customersWithID returns the rows of the customers that an ID belongs to.
+// customersWithID returns the row IDs of the customers that an ID belongs to.
 func (s *Store) customersWithID(ctx context.Context, text string) (ids []int64, err error) {
-	row, _ := strconv.ParseInt(text, 10, 64) // 0 is nobody's
+	row, _ := strconv.ParseInt(text, 10, 64) // 0 if it is not a number: no row has that ID
 	err = s.read.WithContext(ctx).Raw(`SELECT id FROM customers WHERE id = @row
 		UNION SELECT id FROM customers WHERE subject_id = @text
 		UNION SELECT id FROM customers WHERE external_id = @text AND external_id <> ''
@@ -97,8 +98,8 @@ func (s *Store) Bodies(ctx context.Context, ids []int64, limit int) (map[int64][
 	return bodies, nil
 }
 
-// ChangesBy returns how an event changed the status or the hold of customers, as its follow-ups have recorded it: one Change for each
-// customer. It is empty if nothing changed.
+// ChangesBy returns how an event changed the status or the hold of customers: one Change for each customer. It reads them from the follow-ups
+// of the event, and is empty if there are none.
 func (s *Store) ChangesBy(ctx context.Context, eventID int64) ([]Change, error) {
 	var ups []FollowUp
 	err := s.read.WithContext(ctx).Select("customer_id", "change").Where("event_id = ?", eventID).Order("id").Limit(100).Find(&ups).Error
@@ -142,8 +143,8 @@ func (s *Store) Case(ctx context.Context, provider, caseID string) (k Case, err 
 	return k, wrap("get case", err)
 }
 
-// firstSince returns the ID of the first event that was received at a time or later. IDs are in the order of receipt, to within the
-// fraction of a second by which transactions overtake each other, so no index on the time is needed.
+// firstSince returns the ID of the first event that was received at a time or later. It needs no index on the time, because IDs
+// are in the order of receipt. The result may be off by a fraction of a second, since transactions may overtake each other.
 func (s *Store) firstSince(ctx context.Context, t Time) (int64, error) {
 	var low, high int64
 	row := s.read.WithContext(ctx).Raw("SELECT COALESCE((SELECT MIN(id) FROM events), 1), COALESCE((SELECT MAX(id) FROM events), 0) + 1").Row()

@@ -80,8 +80,8 @@ stops the sending; the report then covers what was sent.`,
 	f.StringVar(&b.dup, "dup", "0%", "send this percentage of the acknowledged events again")
 	f.IntVar(&b.connections, "connections", 32, "send over this many connections")
 	f.IntVar(&b.customers, "customers", 10_000, "spread the events over this many customers of each provider")
-	f.Float64Var(&b.rate, "rate", 0, "events per second; the latency of each is measured from the time when it is due (default: no limit)")
-	f.DurationVar(&b.duration, "duration", 10*time.Second, "how long to send; each of the two measurements of the bare server takes a third of it")
+	f.Float64Var(&b.rate, "rate", 0, "events per second; latency is measured from when an event is due (default: no limit)")
+	f.DurationVar(&b.duration, "duration", 10*time.Second, "how long to send; each run of the bare server takes a third of it")
 	f.BoolVar(&b.shuffle, "shuffle", false, "send the events of each customer in random order")
 	f.BoolVar(&b.json, "json", false, "print one JSON object")
 	cmd.MarkFlagsMutuallyExclusive("url", "database")
@@ -98,7 +98,7 @@ func (b *bench) check() error {
 	}
 	b.repeat = percent / 100
 	if b.duration <= 0 || b.rate < 0 {
-		problems = append(problems, usagef("--duration is %s and --rate is %g: want a duration above 0, and no negative rate", b.duration, b.rate))
+		problems = append(problems, usagef("--duration is %s and --rate is %g: want more than 0s, and at least 0", b.duration, b.rate))
 	}
 	if b.admin != "" && b.url == "" {
 		problems = append(problems, usagef("--admin needs --url"))
@@ -140,7 +140,8 @@ func (b *bench) show(format string, args ...any) {
 
 // compare measures the bare server, then the server, and then the bare server again.
 func (b *bench) compare(ctx context.Context, r *benchReport) (err error) {
-	folder := filepath.Join("data", "bench-"+b.runID) // the system's folder for temporary files may be in memory, where a sync costs nothing
+	// The system's folder for temporary files may be in memory, where a sync costs nothing.
+	folder := filepath.Join("data", "bench-"+b.runID)
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
 	c, err := b.configure("sqlite:" + filepath.Join(folder, "bench.db"))
 	if err != nil {
@@ -175,8 +176,8 @@ func (b *bench) compare(ctx context.Context, r *benchReport) (err error) {
 	return err
 }
 
-// configure returns the configuration of the server to measure. The server that bench starts takes only the database and Redis
-// from the environment: otherwise it might send callbacks about made-up customers.
+// configure returns the configuration of the server to measure. The server that bench starts takes only the database and
+// Redis from the environment: otherwise it might send callbacks about made-up customers.
 func (b *bench) configure(newDatabase string) (c app.Config, err error) {
 	if b.url != "" {
 		if b.url, err = serverURL("url", b.url); err != nil {

@@ -30,7 +30,8 @@ func patiently(ctx context.Context, f func() error) error {
 	}
 }
 
-// drain waits until all events are processed. It stops early if their number has not fallen for stallTimeout, or if ctx is done.
+// drain waits until all events are processed. It stops early if their number has not fallen for stallTimeout, or if ctx is
+// done.
 func (b *bench) drain(ctx context.Context, a admin) error {
 	for least, since := int64(math.MaxInt64), time.Now(); ; {
 		var s models.Stats

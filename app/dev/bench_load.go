@@ -32,8 +32,8 @@ const (
 	crowd              = 64 // how many customers of each provider get events at the same time
 )
 
-// benchSample is a sample, split into parts to make events from. Every second part is the name of a value that differs from event
-// to event.
+// benchSample is a sample, split into parts to make events from. Every second part is the name of a value that differs from
+// event to event.
 type benchSample struct {
 	provider string
 	parts    []string
@@ -74,8 +74,8 @@ func (b *bench) prepare() error {
 	return nil
 }
 
-// newBenchSample splits a sample into parts. It reports false for a sample that cannot be used, that has a case, a company or
-// hits, or that is a setback for the person: most people are verified.
+// newBenchSample splits a sample into parts. It reports false for a sample that cannot be used, that has a case, a company
+// or hits, or that is a setback for the person: most people are verified.
 func newBenchSample(registry *jobs.Registry, provider string, p handlers.Provider, body []byte) (s benchSample, ok bool) {
 	e, err := p.Envelope(body)
 	f, untranslatable := registry.Translate(models.Event{Provider: provider, Generation: e.Generation, Type: e.Type, Body: body})
@@ -254,8 +254,8 @@ func (l *load) speed() speed {
 	}
 }
 
-// percentile returns a percentile of the sorted times in milliseconds, such as the median for a share of 0.5. It returns 0 if
-// there are no times.
+// percentile returns a percentile of the sorted times in milliseconds, such as the median for a share of 0.5. It returns 0
+// if there are no times.
 func percentile(sorted []time.Duration, share float64) float64 {
 	if len(sorted) == 0 {
 		return 0

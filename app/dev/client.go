@@ -89,7 +89,8 @@ func exchange(req *http.Request) (*http.Response, []byte, error) {
 	return resp, body, err
 }
 
-// call returns the body of a 2xx answer. If the server refuses a parameter, the error is an app.UsageError, otherwise an apiError.
+// call returns the body of a 2xx answer. If the server refuses a parameter, the error is an app.UsageError, otherwise an
+// apiError.
 func (a admin) call(ctx context.Context, method, path string) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, method, a.base+path, nil)
 	if err != nil {
@@ -176,8 +177,8 @@ func newest[T any](ctx context.Context, a admin, list string, query url.Values, 
 	return found, nil
 }
 
-// await waits until the server has processed an event, and returns it. If ctx ends before that, it returns the event as it was last
-// read, and the context's error.
+// await waits until the server has processed an event, and returns it. If ctx ends before that, it returns the event as it
+// was last read, and the context's error.
 func (a admin) await(ctx context.Context, id int64) (e models.Event, err error) {
 	err = until(ctx, func() (bool, error) {
 		now, err := get[models.Event](ctx, a, fmt.Sprintf("/api/events/%d", id))

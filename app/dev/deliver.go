@@ -22,8 +22,8 @@ type answer struct {
 	text   string // the status and the body, on one line
 }
 
-// deliver sends a signed delivery to a server whose webhooks are below base. An error does not show the URL, which may end in
-// a secret.
+// deliver sends a signed delivery to a server whose webhooks are below base. An error does not show the URL, which may end
+// in a secret.
 func deliver(ctx context.Context, base string, signed handlers.Request) (answer, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+signed.Path, bytes.NewReader(signed.Body))
 	if err != nil {
@@ -69,8 +69,8 @@ func checkProvider(name string) error {
 	return usagef("there is no provider %q: want %s", name, strings.Join(handlers.ProviderNames(), ", "))
 }
 
-// serverURL checks the value of a flag, the URL of a server, and returns it without a slash at the end. It also accepts the URL
-// to which a provider sends, and cuts off /webhooks and what follows.
+// serverURL checks the value of a flag, the URL of a server, and returns it without a slash at the end. It also accepts the
+// URL to which a provider sends, and cuts off /webhooks and what follows.
 func serverURL(flag, value string) (string, error) {
 	u, err := url.Parse(value)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {

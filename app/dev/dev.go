@@ -1,5 +1,6 @@
-// Package dev holds the developer commands: they send events as a provider would, show what a running server has stored, and find
-// out what is wrong. The server does not need them: delete the folder and the line in app/cli that adds Commands, and it still builds.
+// Package dev holds the developer commands: they send events as a provider would, show what a running server has stored, and
+// find out what is wrong. The server does not need them: delete the folder and the line in app/cli that adds Commands, and
+// it still builds.
 package dev
 
 import (
@@ -41,8 +42,8 @@ func Commands(e Env) []*cobra.Command {
 	return commands
 }
 
-// reportUsage makes a command and those below it return mistakes in flags and arguments as app.UsageErrors. Groups of flags are
-// checked before the arguments.
+// reportUsage makes a command and those below it return mistakes in flags and arguments as app.UsageErrors. Groups of flags
+// are checked before the arguments.
 func reportUsage(cmd *cobra.Command) {
 	check := cmd.Args
 	cmd.Args = func(cmd *cobra.Command, args []string) error {

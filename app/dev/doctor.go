@@ -53,8 +53,8 @@ func warn(message, fix string) []finding { return []finding{{"", "warning", mess
 
 func fail(message, fix string) []finding { return []finding{{"", "error", message, fix}} }
 
-// checks are all checks except that of the configuration. They also run if the configuration is invalid. A check returns nothing
-// if it does not apply, and changes nothing permanently.
+// checks are all checks except that of the configuration. They also run if the configuration is invalid. A check returns
+// nothing if it does not apply, and changes nothing permanently.
 var checks = []struct {
 	name string
 	run  func(context.Context, app.Config) []finding
@@ -109,8 +109,7 @@ configuration is wrong.`,
 	return cmd
 }
 
-// examine checks the configuration, and then everything else. It returns an error if the
-// configuration is wrong.
+// examine checks the configuration, and then everything else. It returns an error if the configuration is wrong.
 func examine(ctx context.Context) (found []finding, wrong error) {
 	const fix = "change it in .env or the environment; .env.example explains the variables"
 	add := func(check string, some []finding) {
@@ -368,7 +367,7 @@ func checkAdminAPI(ctx context.Context, c app.Config) []finding {
 	}
 	waiting := time.Duration(s.Waiting) * time.Second
 	failed, quarantined, followUps := s.Events[models.Failed], s.Events[models.Quarantined], s.FollowUps[models.FollowUpFailed]
-	add(waiting > longWait, "read the log, and check that a worker is running and that Redis answers", "an event has been waiting for %s", waiting)
+	add(waiting > longWait, "check that a worker runs and Redis answers", "an event has been waiting for %s", waiting)
 	add(failed > 0, "go run . events --status failed; fix the cause; go run . resend --failed", "failed events: %d", failed)
 	add(quarantined > 0, "go run . events --status quarantined; ask the provider", "quarantined events: %d", quarantined)
 	add(followUps > 0, "see /api/follow_ups?status=failed; fix the cause and replay them", "failed follow-ups: %d", followUps)

@@ -26,8 +26,8 @@ type expectation struct {
 	fields []assignment // the values that the row must have, if there must be one row
 }
 
-// kinds has the kinds of expectations, each with a list of the admin API and the parameters that select a row. The last two count
-// rows.
+// kinds has the kinds of expectations, each with a list of the admin API and the parameters that select a row. The last two
+// count rows.
 var kinds = map[string]struct {
 	list string
 	keys []string

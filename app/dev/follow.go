@@ -17,8 +17,8 @@ import (
 // followInterval is how often events -f looks for new ones.
 const followInterval = 500 * time.Millisecond
 
-// window is how many of the newest events a follower compares. A follower does not notice when an older event is delivered again,
-// or begins to match the query.
+// window is how many of the newest events a follower compares. A follower does not notice when an older event is delivered
+// again, or begins to match the query.
 const window = 200
 
 // follower finds the events that have arrived since its last call.
@@ -28,8 +28,8 @@ type follower struct {
 	seen  map[int64]models.Event // the newest events, as they were at the last call
 }
 
-// next returns the new events, and those that were delivered again, the newest last. The first call returns the events that are
-// already there, a window of them at most.
+// next returns the new events, and those that were delivered again, the newest last. The first call returns the events that
+// are already there, a window of them at most.
 func (f *follower) next(ctx context.Context) (fresh, repeated []json.RawMessage, err error) {
 	seen := map[int64]models.Event{}
 	enough := f.seen == nil // whether one window of events is enough
@@ -75,8 +75,8 @@ func followEvents(cmd *cobra.Command, f *follower, limit int, show func([]json.R
 	})
 }
 
-// poll calls step at intervals until ctx ends, which is not an error. If the server stops answering, poll waits for it and writes a
-// line to w.
+// poll calls step at intervals until ctx ends, which is not an error. If the server stops answering, poll waits for it and
+// writes a line to w.
 func poll(ctx context.Context, w io.Writer, interval time.Duration, step func(context.Context) error) error {
 	away := false
 	for sleep(ctx, interval) == nil {

@@ -30,7 +30,7 @@ type list struct {
 	sections []section // the lists that one row contains
 	limit    int
 	json     bool
-	follow   bool // also print new rows as they arrive; only for events
+	follow   bool // also print new rows; only for events
 }
 
 func newEvents(Env) *cobra.Command {

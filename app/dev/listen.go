@@ -229,8 +229,8 @@ func newWatch(ctx context.Context, a admin) (*watch, error) {
 	return w, err
 }
 
-// next returns the new deliveries, the oldest first. It waits some time for the outcomes of events. If an event has no outcome by
-// then, a later call returns it again with its outcome.
+// next returns the new deliveries, the oldest first. It waits some time for the outcomes of events. If an event has no
+// outcome by then, a later call returns it again with its outcome.
 func (w *watch) next(ctx context.Context) (found []entry, err error) {
 	before := w.seen
 	fresh, repeated, err := w.follower.next(ctx)

@@ -55,8 +55,8 @@ func openTunnel(ctx context.Context, api, addr string) (t tunnel, err error) {
 	return t, err
 }
 
-// findTunnel asks the agent at api for the public https URL that it forwards to a port of this computer. It also reports whether
-// anything answers there.
+// findTunnel asks the agent at api for the public https URL that it forwards to a port of this computer. It also reports
+// whether anything answers there.
 //
 // https://ngrok.com/docs/agent/api#list-tunnels
 func findTunnel(ctx context.Context, api, port string) (url string, answers bool, err error) {

@@ -25,21 +25,21 @@ const (
 	followUpTimeout = 3 * time.Second  // for its follow-ups to be tried once
 )
 
-// report is what --json prints of an event. What is not known is zero or null.
+// report is what --json prints about an event. Unknown values are zero or null.
 type report struct {
-	Sample     string         `json:"sample"` // and its number, if the events are shuffled
+	Sample     string         `json:"sample"` // the name of the sample; with a number, if the events are shuffled
 	HTTPStatus int            `json:"http_status"`
 	Answers    map[string]int `json:"answers"` // accepted, duplicate or an error code, and how often
 	Error      string         `json:"error"`   // what went wrong
 
-	Event          *models.Event     `json:"event"`           // as the admin API has it
+	Event          *models.Event     `json:"event"`           // as the admin API returns it
 	CustomerBefore json.RawMessage   `json:"customer_before"` // null if there was none
 	CustomerAfter  json.RawMessage   `json:"customer_after"`  // null if the event is about nobody
 	FollowUps      []json.RawMessage `json:"follow_ups"`
 }
 
-// customerOf returns the customer that an event is about, before it is sent. Most events about a case name nobody: they are
-// about the person that the case is linked to.
+// customerOf returns the customer that an event is about, before it is sent. Most events about a case name no person: they
+// are about the person that the case is linked to.
 func (t *trigger) customerOf(ctx context.Context, d delivery, e handlers.Envelope) (customer gjson.Result, err error) {
 	facts, err := t.registry.Translate(models.Event{
 		Provider: d.provider, Generation: e.Generation, Type: e.Type, ExternalID: e.ExternalID, Body: d.body,
@@ -62,7 +62,7 @@ func (t *trigger) customerOf(ctx context.Context, d delivery, e handlers.Envelop
 	return getCustomer(ctx, t.admin, found[0].Get(member).Int())
 }
 
-// getCustomer returns a customer as the admin API has it, without the list of events, which may be long.
+// getCustomer returns a customer as the admin API does, but without the list of events, which may be long.
 func getCustomer(ctx context.Context, a admin, id int64) (gjson.Result, error) {
 	answer, err := a.call(ctx, http.MethodGet, fmt.Sprintf("/api/customers/%d", id))
 	if err == nil {
@@ -78,9 +78,9 @@ func (t *trigger) outcome(ctx context.Context, provider, externalID string, befo
 	case err != nil:
 		return err
 	case len(found) == 0:
-		return apiError{text: t.admin.base + " is that of another server (see ADMIN_ADDR)"}
+		return apiError{text: t.admin.base + " belongs to another server (see ADMIN_ADDR)"}
 	}
-	stored := found[0] // the newest: others of its ID may be quarantined
+	stored := found[0] // the newest: other events with its ID may be quarantined
 	isRepeated := r.Answers["duplicate"] > 0 && r.Answers["accepted"] == 0
 	if isRepeated {
 		stored = found[len(found)-1]
@@ -96,7 +96,7 @@ func (t *trigger) outcome(ctx context.Context, provider, externalID string, befo
 	}
 	t.connected, r.Event = true, &e
 	fmt.Fprintf(t.w, "  event %d: %s%s\n", e.ID, t.word(string(e.Status)), detail(e))
-	customer := before.Get("id").Int() // for an event about a case, which names nobody
+	customer := before.Get("id").Int() // for an event about a case, which names no person
 	if e.CustomerID != nil {
 		customer = *e.CustomerID
 	}
@@ -132,7 +132,7 @@ func detail(e models.Event) (text string) {
 // hidden are the fields of a customer that never change, change with each event, or follow from other fields.
 var hidden = []string{"id", "provider", "subject_id", "status_at", "revision", "created_at", "updated_at", "decisions"}
 
-// printCustomer prints what an event changed: the fields that differ, or those of a new customer that say something.
+// printCustomer prints what an event changed: the fields that differ or, for a new customer, the fields that are set.
 func (t *trigger) printCustomer(before, after gjson.Result) {
 	who := fmt.Sprintf("customer %d (%s)", after.Get("id").Int(), clean(after.Get("subject_id").Str))
 	var lines []string
@@ -163,7 +163,7 @@ func (t *trigger) printCustomer(before, after gjson.Result) {
 	fmt.Fprintf(t.w, "  %s\n%s", who, strings.Join(lines, ""))
 }
 
-// summarized are the members that say what matters about the rows in the lists of a customer.
+// summarized has the lists of a customer, with the members of a row that are shown.
 var summarized = map[string][]string{
 	"checks": {"kind", "status"},
 	"hits":   {"hit_id", "resolution"},

@@ -21,7 +21,7 @@ import (
 	"example.com/identity-webhooks/models"
 )
 
-// staleness is how long ago --stale signs. Providers that sign a time accept five minutes.
+// staleness is how old the signatures of --stale are. For most providers that sign a timestamp, the limit is five minutes.
 const staleness = 10 * time.Minute
 
 // open reads the configuration and finds the server to send to.
@@ -44,14 +44,14 @@ func (t *trigger) open(cmd *cobra.Command) (err error) {
 	return nil
 }
 
-// prepare finds out before anything is sent whether events of a provider can be signed as the flags say.
+// prepare sets up the signer of a provider, as the flags say. It is called before anything is sent, to find mistakes early.
 func (t *trigger) prepare(provider string) (err error) {
 	if t.signers[provider], err = signer(t.config, provider, t.secret); err != nil {
 		return err
 	}
 	isTooOld := func(s handlers.Scheme) bool { return s.MaxAge > 0 && s.MaxAge < staleness }
 	if t.stale && !slices.ContainsFunc(t.signers[provider].Schemes(), isTooOld) {
-		return usagef("--stale has no effect on %s: its signature has no time, or may be that old", provider)
+		return usagef("--stale has no effect on %s: its signature has no timestamp, or may be that old", provider)
 	}
 	if t.badSignature {
 		t.signers[provider], err = withSecret(provider, uuid.NewString())
@@ -72,7 +72,7 @@ func (t *trigger) sendOne(ctx context.Context, d delivery) error {
 	return errors.Join(err, printJSON(t.stdout, r))
 }
 
-// play delivers one event, and prints the answers and what it led to.
+// play delivers one event, and prints the answers and what the event changed.
 func (t *trigger) play(ctx context.Context, d delivery, r *report) error {
 	e, unreadable := t.signers[d.provider].Envelope(d.body)
 	before, err := t.customerOf(ctx, d, e)
@@ -92,14 +92,15 @@ func (t *trigger) play(ctx context.Context, d delivery, r *report) error {
 		fmt.Fprintf(t.w, "  the outcome is not known: %v\n", err) // not an error: the event was delivered
 		err = nil
 	}
-	isQuarantined := r.Event != nil && r.Event.Status == models.Quarantined // then each delivery is accepted
+	// The server accepts every delivery of a quarantined event.
+	isQuarantined := r.Event != nil && r.Event.Status == models.Quarantined
 	if n := r.Answers["accepted"]; err == nil && n > 1 && !isQuarantined {
 		return fmt.Errorf("%d of %d deliveries of one event were accepted, want at most 1", n, t.dup)
 	}
 	return err
 }
 
-// wantedStatus is how a server must answer what the flags make trigger send.
+// wantedStatus is the status that the server must answer with, which depends on the flags.
 func (t *trigger) wantedStatus(provider string) int {
 	switch {
 	case !t.badSignature && !t.stale:
@@ -110,7 +111,8 @@ func (t *trigger) wantedStatus(provider string) int {
 	return http.StatusUnauthorized
 }
 
-// post delivers an event as often as --dup says, all at once and each signed anew. It prints the answers, equal ones on one line.
+// post delivers an event as often as --dup says, all at once and each signed anew. It prints the answers, equal ones on one
+// line.
 func (t *trigger) post(ctx context.Context, d delivery, r *report) error {
 	answers := make([]answer, t.dup)
 	group, ctx := errgroup.WithContext(ctx)

@@ -72,8 +72,8 @@ func lineWidth(w io.Writer) int {
 	return defaultWidth
 }
 
-// clean replaces line breaks and control characters by spaces. Senders choose some of what is printed, and must not control the
-// terminal.
+// clean replaces line breaks and control characters by spaces. Some of what is printed comes from senders, and they must not
+// control the terminal.
 func clean(text string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
@@ -91,7 +91,8 @@ func shorten(text string, n int) string {
 	return string([]rune(text)[:max(n-1, 0)]) + "…"
 }
 
-// wrap breaks a text into lines of at most defaultWidth characters. The first begins with start, the others are indented as much.
+// wrap breaks a text into lines of at most defaultWidth characters. The first line begins with start, and the others are
+// indented by its width.
 func wrap(start, text string) string {
 	indent := strings.Repeat(" ", utf8.RuneCountInString(start))
 	lines, line := []string{}, start
@@ -129,7 +130,7 @@ func indent(raw []byte) (string, error) {
 	return strings.Join(lines, "\n"), err
 }
 
-// text is a JSON value as people read it: empty for null and for an empty list.
+// text returns a JSON value as text for people: empty for null and for an empty list.
 func text(v gjson.Result) string {
 	if !v.IsArray() {
 		return v.String()
@@ -141,27 +142,27 @@ func text(v gjson.Result) string {
 	return strings.Join(all, ", ")
 }
 
-// column is a column of a table. If a line is too long, the columns with the highest rank are shortened first. Only if that is
-// not enough, they are left out, again the highest rank first. A column of rank 0 stays as it is.
+// column is a column of a table. If a line is too long, the columns with the highest rank are shortened first. If that is
+// not enough, columns are left out, again the highest rank first. A column of rank 0 stays as it is.
 type column struct {
 	title  string
-	member string // of a JSON row, for printRows: "a/b" is a, or b if a is empty. Without a member, it is the title
+	member string // the member of a JSON row to show: "a/b" is a, or b if a is empty. The default is the title
 	rank   int
 	min    int // the fewest characters that it can be shortened to; 0 if it cannot be shortened
-	width  int // how wide it is at first, so that later rows are in line with the first ones
+	width  int // the initial width; it keeps rows that are printed later aligned with the first ones
 }
 
 // gap is how many spaces are between two columns.
 const gap = 2
 
-// table prints rows in columns. Rows may come later: the columns grow with what they hold.
+// table prints rows in columns. print can be called again with more rows: the columns grow with their content.
 type table struct {
 	w        io.Writer
 	painter  painter
 	columns  []column
-	most     int  // characters in a line
+	most     int  // the most characters in a line
 	indent   int  // spaces before each line
-	headless bool // no titles are to be printed
+	headless bool // there are no titles to print, or they are printed already
 }
 
 // newTable returns a table whose lines fit w.
@@ -169,7 +170,7 @@ func newTable(w io.Writer, columns ...column) *table {
 	return &table{w: w, painter: newPainter(w), columns: slices.Clone(columns), most: lineWidth(w)}
 }
 
-// print prints rows, and before the first of them the titles. Status words get their colour.
+// print prints rows. The first call prints the titles above them. Status words get their colour.
 func (t *table) print(rows ...[]string) {
 	var titles []string
 	for i := range t.columns {
@@ -191,10 +192,10 @@ func (t *table) print(rows ...[]string) {
 	}
 }
 
-// fit returns how wide each column is to be; 0 for those that are left out.
+// fit returns the width of each column; 0 for those that are left out.
 func (t *table) fit() []int {
-	var widths, byRank []int    // byRank has the indices of the columns that may give way
-	excess := t.indent - t.most // characters that are too many
+	var widths, byRank []int    // byRank has the indices of the columns that can be narrowed
+	excess := t.indent - t.most // how many characters are too many
 	for i, c := range t.columns {
 		widths = append(widths, c.width)
 		excess += c.width + gap
@@ -244,7 +245,7 @@ func (t *table) printRows(rows []gjson.Result) {
 	t.print(all...)
 }
 
-// text is what the column shows of a row.
+// text returns what the column shows of a row.
 func (c column) text(row gjson.Result) string {
 	for member := range strings.SplitSeq(cmp.Or(c.member, c.title), "/") {
 		v := row.Get(member)

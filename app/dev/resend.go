@@ -18,7 +18,7 @@ import (
 	"example.com/identity-webhooks/models"
 )
 
-// manyEvents is how many events are resent without asking a person first.
+// manyEvents is the most events that are resent without asking first.
 const manyEvents = 100
 
 // resend replays stored events, or sends them to another server.
@@ -31,8 +31,8 @@ type resend struct {
 	in     io.Reader
 	config app.Config
 	admin  admin
-	ids    []int64    // the events to resend; if there are none, those that
-	query  url.Values // selects
+	ids    []int64    // the events to resend; empty if query selects them
+	query  url.Values // selects the events if there are no IDs
 }
 
 func newResend(Env) *cobra.Command {
@@ -42,12 +42,12 @@ func newResend(Env) *cobra.Command {
 		Use:   "resend [<event id>…]",
 		Short: "Replay stored events, or send them to another server",
 		Long: `Makes a running server process stored events again: those with the given IDs, or
-all that the flags select. With IDs it waits for the outcomes. Failed, ignored
-and sandbox events are replayed. An event that was applied stays as it is, since
-a replay would change nothing, and a quarantined event is never applied.
+all that the flags select. With IDs it waits for the outcomes. It replays
+failed, ignored and sandbox events. It skips other processed events, because a
+replay would change nothing, and quarantined events.
 
-With --to it signs the stored bodies anew and sends them to another server, such
-as a colleague's. It does not change the times in the bodies.
+With --to it signs the stored bodies again and sends them to another server,
+such as a colleague's. It does not change the times in the bodies.
 
 It calls the admin API at ADMIN_ADDR.`,
 		Example: `  go run . resend 17
@@ -69,9 +69,9 @@ It calls the admin API at ADMIN_ADDR.`,
 	}
 	addFilters(cmd, filters)
 	f := cmd.Flags()
-	f.BoolVar(&r.failed, "failed", false, "all that failed, like --status failed")
-	f.IntVar(&r.limit, "limit", 0, "at most this many, the oldest first")
-	f.IntVar(&r.rate, "rate", 0, "this many a second")
+	f.BoolVar(&r.failed, "failed", false, "all failed events, like --status failed")
+	f.IntVar(&r.limit, "limit", 0, "resend at most this many events, the oldest first")
+	f.IntVar(&r.rate, "rate", 0, "resend this many events per second")
 	f.BoolVar(&r.dryRun, "dry-run", false, "only print what would be done")
 	f.BoolVar(&r.yes, "yes", false, fmt.Sprintf("do not ask before resending more than %d events", manyEvents))
 	f.StringVar(&r.to, "to", "", "send to the server at this URL instead of replaying")
@@ -99,7 +99,7 @@ func (r *resend) parse(cmd *cobra.Command, args []string, filters []filter) (err
 	changed := cmd.Flags().Changed
 	switch {
 	case (len(r.ids) > 0) == (len(r.query) > 0):
-		return errors.New("select the events: by IDs, or by --failed or another flag such as --type")
+		return errors.New("select the events by ID or by flags such as --failed and --type, not by both")
 	case changed("limit") && r.limit < 1 || changed("rate") && r.rate < 1:
 		return errors.New("--limit and --rate must be 1 or more")
 	case !changed("to") && (changed("secret") || r.force):
@@ -142,7 +142,7 @@ func (r *resend) run(ctx context.Context) error {
 	}
 	for _, e := range events {
 		if _, err := signer(r.config, e.Provider, r.secret); r.to != "" && err != nil {
-			return err // before any is sent
+			return err // nothing has been sent yet
 		}
 	}
 	bad, start := 0, time.Now()
@@ -175,8 +175,8 @@ func (r *resend) run(ctx context.Context) error {
 	return nil
 }
 
-// resend replays an event or sends it to another server, unless there is a reason to skip it. A skipped event is fine if only the
-// flags selected it.
+// resend replays an event or sends it to another server, unless there is a reason to skip it. To skip a
+// quarantined event is a failure only if it was given by its ID.
 func (r *resend) resend(ctx context.Context, e models.Event) (result string, ok bool, err error) {
 	isQuarantined, selected := e.Status == models.Quarantined, len(r.ids) == 0
 	switch {
@@ -187,9 +187,9 @@ func (r *resend) resend(ctx context.Context, e models.Event) (result string, ok 
 	case r.to != "":
 		return r.send(ctx, e)
 	case isQuarantined:
-		return "is skipped: a quarantined event is never applied", selected, nil
+		return "is skipped: it is quarantined", selected, nil
 	case e.Status == models.Processed && e.Outcome != models.Ignored && e.Outcome != models.Sandbox:
-		return fmt.Sprintf("is skipped: it is processed (%s), so a replay would change nothing", e.Outcome), true, nil
+		return fmt.Sprintf("is skipped: it was processed (%s), and a replay would change nothing", e.Outcome), true, nil
 	case inWork(e) && r.dryRun:
 		return "is skipped: it is being processed", true, nil
 	case r.dryRun:
@@ -233,15 +233,15 @@ func (r *resend) send(ctx context.Context, e models.Event) (result string, ok bo
 	return "→ " + newPainter(r.w).paint(red, a.text+advice(a, e.Provider)), false, nil
 }
 
-// confirm asks a person at a terminal whether to go on, if there are many events. If nobody can answer, it goes on. Anything but y
-// or yes is a no.
+// confirm asks whether to go on if there are many events. If the input is not a terminal, it goes on without asking. Any
+// answer other than y or yes means no.
 func (r *resend) confirm(events int) error {
 	if events <= manyEvents || r.yes || r.dryRun || !isTerminal(r.in) {
 		return nil
 	}
 	fmt.Fprintf(r.w, "Resend %d events? [y/N] ", events)
 	answer := ""
-	_, _ = fmt.Fscanln(r.in, &answer) // an empty line is a no
+	_, _ = fmt.Fscanln(r.in, &answer) // an empty line means no
 	if !slices.Contains([]string{"y", "yes"}, strings.ToLower(answer)) {
 		return errors.New("nothing was done")
 	}

@@ -23,8 +23,8 @@ func TestResendByID(t *testing.T) {
 	a := server(t)
 	fill(t)
 	for args, want := range map[string]string{
-		"1 --dry-run": " is skipped: it is processed (applied), so a replay would change nothing",
-		"1":           " is skipped: it is processed (applied), so a replay would change nothing",
+		"1 --dry-run": " is skipped: it was processed (applied), and a replay would change nothing",
+		"1":           " is skipped: it was processed (applied), and a replay would change nothing",
 		"3 --dry-run": " would be replayed",
 		"3":           " → processed, ignored (" + events(t, a, "outcome=ignored")[0].Reason + ")",
 	} {
@@ -43,13 +43,13 @@ func TestResendByID(t *testing.T) {
 	}
 }
 
-// A quarantined event is never applied, and only sent to another server with --force.
+// A quarantined event is not replayed, and only sent to another server with --force.
 func TestResendQuarantined(t *testing.T) {
 	server(t)
 	succeed(t, "trigger", contradictory(t))
 	f := newFake(t, says(200, "{}"))
 	for args, want := range map[string]string{
-		"":              "is skipped: a quarantined event is never applied",
+		"":              "is skipped: it is quarantined",
 		"--to " + f.url: "is skipped: it is quarantined (--force sends it)",
 	} {
 		r := run(t, append([]string{"resend", "1"}, strings.Fields(args)...)...)
@@ -69,7 +69,7 @@ func TestResendByFlags(t *testing.T) {
 	fill(t)
 	succeed(t, "trigger", ignored(t), "--count", "2")
 	for _, c := range []struct{ args, want string }{
-		{"--outcome applied --limit 1", " is skipped: it is processed (applied), so a replay would change nothing"},
+		{"--outcome applied --limit 1", " is skipped: it was processed (applied), and a replay would change nothing"},
 		{"--outcome ignored --dry-run", " would be replayed"},
 		{"--failed", "event 4 " + providerOf(verifying(t)) + " is replayed"},
 		{"--outcome ignored --limit 2 --rate 100", " is replayed"},
@@ -155,9 +155,9 @@ func TestResendToProblems(t *testing.T) {
 func TestResendUsage(t *testing.T) {
 	isolate(t)
 	for args, want := range map[string]string{
-		"":                           "select the events: by IDs, or by --failed or another flag such as --type",
-		"--limit 3":                  "select the events: by IDs, or by --failed or another flag such as --type",
-		"3 --failed":                 "select the events: by IDs, or by --failed or another flag such as --type",
+		"":                           "select the events by ID or by flags such as --failed and --type, not by both",
+		"--limit 3":                  "select the events by ID or by flags such as --failed and --type, not by both",
+		"3 --failed":                 "select the events by ID or by flags such as --failed and --type, not by both",
 		"-- -3":                      `"-3" is not an ID: want a number`,
 		"--failed --status received": "[failed status] were all set",
 		"--failed --rate 0":          "--limit and --rate must be 1 or more",

@@ -16,7 +16,7 @@ import (
 )
 
 // sampleNames lists what trigger can send: the paths of the samples without .json. A name such as trustgate/v1/case.created
-// is of another generation, one such as trustgate/variants/… is another case of the same event type.
+// is for another generation; a name such as trustgate/variants/… is another sample of the same event type.
 func sampleNames(samples fs.FS) (names []string, err error) {
 	err = fs.WalkDir(samples, ".", func(file string, _ fs.DirEntry, err error) error {
 		provider, _, _ := strings.Cut(file, "/")
@@ -49,7 +49,7 @@ func findSample(samples fs.FS, name string) (string, []byte, error) {
 	return "", nil, usagef("there is no sample %q%s (trigger without an argument lists all)", name, didYouMean(known, name))
 }
 
-// didYouMean proposes the name that was probably meant. It returns nothing if no name is close to what was typed.
+// didYouMean suggests the name that was probably meant. It returns nothing if no name is close to what was typed.
 func didYouMean(names []string, typed string) string {
 	nearest, distance := "", min(len(typed)/3, 3)+1 // three wrong letters at most
 	for _, name := range names {
@@ -108,7 +108,7 @@ func printGroup(w io.Writer, title string, words map[string]string) {
 	fmt.Fprintln(w)
 }
 
-// meanings are the first words of what the catalogue says about each event type, by the name of its sample.
+// meanings returns the start of the catalogue's text about each event type, by the name of its sample.
 func meanings(samples fs.FS) (map[string]string, error) {
 	catalogue, err := jobs.Catalogue(samples)
 	words := map[string]string{}

@@ -20,8 +20,8 @@ import (
 	"example.com/identity-webhooks/handlers"
 )
 
-// scenario is a story about customers: what is delivered, and what must be known in the end, in whatever order it arrives. It
-// is a file in testdata/scenarios:
+// scenario is a story about customers: the events that are delivered, and what the server must have stored at the end, in
+// whatever order they arrive. It is a file in testdata/scenarios:
 //
 //	# Green, then red
 //	# The comment says why this matters.
@@ -36,11 +36,13 @@ import (
 //	expect events status=failed count=0
 //	expect customers external_id=acct-1-$run count=2
 //
-// deliver names a sample, the time of day at which the event occurred according to the provider, and members to set. id is the
-// event's ID, wherever the body has it; without it the event gets a new one. again repeats the delivery above. A value that is
-// JSON is taken as JSON, anything else as text; quotes hold words together. The fields to expect are those of the admin API.
+// deliver names a sample, the time of day at which the event occurred according to the provider, and members to set. id sets
+// the event's ID everywhere in the body; without it the event gets a new ID. again repeats the delivery above. A value that
+// is valid JSON is used as JSON, any other value as text. Quotes allow spaces in a value. The expected fields are those of
+// the admin API.
 //
-// $run is another text in each run, so that a scenario can be played on one server again; $day is the day of all times.
+// $run is a different text in each run, so that a scenario can be played again on the same server. $day is the date of all
+// times.
 type scenario struct {
 	title        string
 	deliveries   []delivery // in order of arrival
@@ -113,7 +115,7 @@ func readScenario(samples fs.FS, name, run string, day time.Time) (s scenario, e
 	return s, nil
 }
 
-// word is a run of letters and of quoted texts, which may contain spaces.
+// word matches a word. Quoted parts of it may contain spaces.
 var word = regexp.MustCompile(`(?:[^\s"]|"(?:[^"\\]|\\.)*")+`)
 
 // readDelivery reads the words after deliver.
@@ -153,9 +155,9 @@ func readDelivery(samples fs.FS, words []string, date string) (d delivery, err e
 	return d, nil
 }
 
-// setMembers sets members of a body, and gives the event a new ID unless one of the words says which.
+// setMembers sets members of a body. It also gives the event a new ID, or the one that the word id=… gives.
 func setMembers(p handlers.Provider, body []byte, words []string) ([]byte, error) {
-	e, _ := p.Envelope(body) // what can be read of it is enough
+	e, _ := p.Envelope(body) // if not all of it can be read, the rest is enough
 	id := payload.NewID(e.ExternalID)
 	for _, w := range words {
 		a, err := parseAssignment(w)
@@ -168,7 +170,7 @@ func setMembers(p handlers.Provider, body []byte, words []string) ([]byte, error
 				return nil, fmt.Errorf("set %s: %w", a.path, err)
 			}
 		case e.Derived:
-			return nil, errors.New("this event has no ID to set: it follows from what the event says")
+			return nil, errors.New("the ID of this event cannot be set: it is derived from the body")
 		default:
 			id = gjson.ParseBytes(a.value).String()
 		}
@@ -179,18 +181,18 @@ func setMembers(p handlers.Provider, body []byte, words []string) ([]byte, error
 	return payload.RenewID(body, e.ExternalID, id), nil
 }
 
-// withSecret returns a provider with a secret made of some text, whatever form of secret it wants. The text may be empty where
-// nothing is to be signed.
+// withSecret returns a provider with a secret that is derived from a text and has a form that all providers accept. The text
+// may be empty if nothing is to be signed.
 func withSecret(name, text string) (handlers.Provider, error) {
 	hash := sha256.Sum256([]byte(text))
 	secret := "whsec_" + base64.StdEncoding.EncodeToString(hash[:])
 	return handlers.NewProvider(name, handlers.Settings{Secrets: []handlers.Secret{{Value: secret}}})
 }
 
-// conclude checks what a scenario expects. Rows that other runs may have added to are not counted.
+// conclude checks what a scenario expects, except expectations that may count rows of other runs.
 func (t *trigger) conclude(ctx context.Context, s scenario) error {
 	if !t.connected {
-		return nil // the admin API is another server's, which was printed
+		return nil // the outcomes are not known, and trigger has said why
 	}
 	var wrong []error
 	fmt.Fprintln(t.w)

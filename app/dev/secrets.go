@@ -20,11 +20,11 @@ import (
 // <NAME>_WEBHOOK_SECRET_FILE names.
 type secretPlace struct {
 	path     string
-	variable string // in path; empty if the whole file is secrets
+	variable string // in path; empty if the file contains nothing but secrets
 }
 
-// placeOf returns the place of a provider's secrets. It rewrites the file there, to find out whether a secret can be
-// saved before one is made that is shown only once.
+// placeOf returns the place of a provider's secrets. It rewrites the file without a change, to find out whether a secret can
+// be saved: the provider shows a new secret only once.
 func placeOf(c app.Config, provider string) (secretPlace, error) {
 	p := secretPlace{".env", app.SecretName(provider)}
 	if path := c.SecretPaths[provider]; path != "" {
@@ -109,7 +109,7 @@ func replaceFile(path, text string) error {
 }
 
 // editVariable changes the secrets of one variable in a text of NAME=value lines, and no other byte. If the variable is
-// there more than once, the last one counts.
+// set more than once, the last line counts.
 func editVariable(text, name string, change func([]string) []string) (string, error) {
 	want, err := godotenv.Unmarshal(text)
 	if err != nil {

@@ -30,8 +30,8 @@ func parseAssignment(text string) (a assignment, err error) {
 	return a, err
 }
 
-// assign makes the changes that --set asks for. The rest of the body stays byte for byte. A field that the body lacks needs a +
-// before its path: otherwise a mistyped path would add a field that nobody reads.
+// assign makes the changes that --set asks for. The rest of the body stays byte for byte. A field that the body lacks needs
+// a + before its path: otherwise a mistyped path would add a field that nobody reads.
 func assign(body []byte, set []string) ([]byte, error) {
 	if len(set) > 0 && (!json.Valid(body) || !gjson.ParseBytes(body).IsObject()) {
 		return nil, usagef("--set needs a body that is a JSON object")

@@ -20,11 +20,11 @@ func newSubscriptions(Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "subscriptions",
 		Short: "Manage our webhooks at the providers",
-		Long: `Manages the webhooks that are registered for us at the providers. The APIs of
-the providers document these commands:
+		Long: `Manages the webhooks that are registered for us at the providers. These commands
+work, according to the documentation of the providers' APIs:
 
 ` + capabilities() + `
-.env.example lists the variables of the credentials. Secrets are saved in .env,
+.env.example lists the variables for the credentials. Secrets are saved in .env,
 or in the file that <NAME>_WEBHOOK_SECRET_FILE names.`,
 		Example: `  go run . subscriptions list
   go run . subscriptions create trst --url https://example.ngrok.app
@@ -61,8 +61,8 @@ type operation struct {
 	id       string // of a webhook; empty if the command line has none
 }
 
-// openOperation reads the arguments: a provider, whose API must document the command and have credentials, and perhaps an
-// ID.
+// openOperation reads the arguments: a provider and, for some commands, an ID. The provider's API must document
+// the command, and its credentials must be configured.
 func openOperation(cmd *cobra.Command, args []string) (o operation, err error) {
 	o = operation{Command: cmd, id: append(args, "")[1]}
 	if o.config, err = app.LoadConfig(); err != nil {
@@ -106,7 +106,7 @@ func oneOf(all []subscriptions.Subscription, id string) (subscriptions.Subscript
 	return subscriptions.Subscription{}, errNoID
 }
 
-// targetURL is where a provider is to send: below base or, if that is empty, PUBLIC_URL.
+// targetURL returns the URL to which a provider is to send. It begins with base or, if that is empty, with PUBLIC_URL.
 func targetURL(c app.Config, base, provider, secret string) (string, error) {
 	base = cmp.Or(base, c.API.PublicURL)
 	target, err := subscriptions.TargetURL(base, provider, secret)
@@ -116,8 +116,8 @@ func targetURL(c app.Config, base, provider, secret string) (string, error) {
 	return target, nil
 }
 
-// ownSecrets returns the secrets of a provider that somebody has set, the newest last. Those of its sandbox and those
-// made for development do not count.
+// ownSecrets returns the configured secrets of a provider, the newest last, without those of its sandbox and those that
+// were generated for development.
 func ownSecrets(c app.Config, provider string) (list []string) {
 	for _, s := range c.Secrets[provider] {
 		if !s.Sandbox && c.SecretsFile == "" {
@@ -141,7 +141,7 @@ func printSubscription(w io.Writer, done string, s subscriptions.Subscription, s
 		[2]string{"secret", secret})
 }
 
-// printAll prints values as a table or, one a line, as JSON.
+// printAll prints values as a table, or as JSON with one value a line.
 func printAll[T any](t *table, asJSON bool, values []T, row func(T) []string) (err error) {
 	var rows [][]string
 	for _, v := range values {
@@ -163,7 +163,7 @@ func newSubscriptionsList() *cobra.Command {
 		Short: "List our webhooks",
 		Long: `Lists our webhooks at one provider, or at all that have credentials. A token at
 the end of a URL is a secret: its fingerprint is shown instead. Trustist keeps
-deleted webhooks in its list, inactive.`,
+deleted webhooks in its list as inactive ones.`,
 		Example: "  go run . subscriptions list\n  go run . subscriptions list trustist --json",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -172,7 +172,7 @@ deleted webhooks in its list, inactive.`,
 				return err
 			}
 			var all []subscriptions.Subscription
-			var failures []error // of one provider: the others are listed all the same
+			var failures []error // an error of one provider does not stop the others
 			for _, p := range providers {
 				if err := p.CheckOperation("list"); err != nil {
 					fmt.Fprintln(cmd.ErrOrStderr(), err)
@@ -213,9 +213,8 @@ func newSubscriptionsUpdate() *cobra.Command {
 	cmd := operate(&cobra.Command{
 		Use:   "update <provider> [<id>]",
 		Short: "Change the URL, events or state of a webhook",
-		Long: `Changes what the flags say, and nothing else. Legal Talent has one webhook
-without an ID, of which only the URL can be changed; our newest secret is sent
-with it.`,
+		Long: `Changes only what the flags set. Legal Talent has one webhook, without an ID.
+Only its URL can be changed, and our newest secret is sent with the URL.`,
 		Example: `  go run . subscriptions update trst webhook_abc123 --enabled=false
   go run . subscriptions update legaltalent --url https://example.ngrok.app`,
 		Args: cobra.RangeArgs(1, 2),
@@ -240,9 +239,9 @@ with it.`,
 		}
 		return err
 	})
-	cmd.Flags().StringVar(&w.URL, "url", "", "where providers reach us")
+	cmd.Flags().StringVar(&w.URL, "url", "", "the public URL of our server")
 	cmd.Flags().StringSliceVar(&w.Events, "events", nil, "the event types, separated by commas")
-	cmd.Flags().BoolVar(&enabled, "enabled", true, "whether it sends")
+	cmd.Flags().BoolVar(&enabled, "enabled", true, "whether the webhook is active")
 	cmd.MarkFlagsOneRequired("url", "events", "enabled")
 	return cmd
 }
@@ -253,7 +252,7 @@ func newSubscriptionsDelete() *cobra.Command {
 		Short: "Delete a webhook",
 		Long: `Deletes a webhook. Its secret stays configured, because deliveries that are
 still on their way are signed with it. Trustist keeps a deleted webhook in its
-list, inactive.`,
+list as an inactive one.`,
 	}, "deleted", func(o operation) error { return o.provider.Delete(o.Context(), o.id) })
 }
 
@@ -261,14 +260,14 @@ func newSubscriptionsTest() *cobra.Command {
 	return onOne(&cobra.Command{
 		Use:   "test <provider> <id>",
 		Short: "Have the provider send a test event",
-		Long:  "Asks the provider to send a test event. `events` shows it when it has come.",
+		Long:  "Asks the provider to send a test event. Once it has arrived, it is listed by\ngo run . events.",
 	}, "will send a test event", func(o operation) error { return o.provider.Test(o.Context(), o.id) })
 }
 
 // onOne completes a command that does something with one webhook.
 func onOne(cmd *cobra.Command, done string, do func(operation) error) *cobra.Command {
 	cmd.Example = "  go run . subscriptions " + cmd.Name() + " trst webhook_abc123"
-	cmd.Args = cobra.RangeArgs(1, 2) // that the provider cannot do it is said before that the ID is missing
+	cmd.Args = cobra.RangeArgs(1, 2) // if the provider does not support the command, that is reported before a missing ID
 	return operate(cmd, func(o operation) error {
 		if o.id == "" {
 			return errNoID
@@ -285,7 +284,7 @@ func newSubscriptionsDeliveries() *cobra.Command {
 	var missing, asJSON bool
 	cmd := operate(&cobra.Command{
 		Use:   "deliveries <provider> [<id>]",
-		Short: "List what the provider sent, or what never came",
+		Short: "List what the provider sent, or what never arrived",
 		Long: `Lists the deliveries of a webhook.
 
 With --missing it lists only those whose event the running server does not
@@ -304,16 +303,16 @@ have. If there are any, the exit code is 1.`,
 			column{title: "STATUS"})
 		err = printAll(t, asJSON, all, func(d subscriptions.Delivery) []string { return []string{d.ID, d.EventID, d.Status} })
 		if err == nil && missing && len(all) > 0 {
-			err = fmt.Errorf("deliveries without an event here: %d", len(all))
+			err = fmt.Errorf("deliveries whose event the server does not have: %d", len(all))
 		}
 		return err
 	})
-	cmd.Flags().BoolVar(&missing, "missing", false, "only those whose event the server does not have")
+	cmd.Flags().BoolVar(&missing, "missing", false, "only deliveries whose event the server does not have")
 	addJSON(cmd, &asJSON, "delivery")
 	return cmd
 }
 
-// deliveries returns those of the webhook with the given ID or, if none is given, of the only webhook.
+// deliveries returns the deliveries of the webhook with the given ID or, if none is given, of the only webhook.
 func deliveries(o operation) ([]subscriptions.Delivery, error) {
 	webhooks, err := o.provider.List(o.Context())
 	if err != nil {
@@ -326,7 +325,8 @@ func deliveries(o operation) ([]subscriptions.Delivery, error) {
 	return o.provider.Deliveries(o.Context(), webhook.ID)
 }
 
-// onlyMissing keeps the deliveries of which the server has no event. One that names no event is kept: nobody can tell.
+// onlyMissing returns the deliveries whose event the server does not have. A delivery that names no event is included, since
+// it cannot be looked up.
 func onlyMissing(o operation, all []subscriptions.Delivery) (missing []subscriptions.Delivery, err error) {
 	for _, d := range all {
 		var have []models.Event

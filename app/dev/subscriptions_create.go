@@ -17,7 +17,7 @@ import (
 	"example.com/identity-webhooks/app/subscriptions"
 )
 
-const restartNow = "Restart the server now: it accepts a new secret only after that."
+const restartNow = "Restart the server now: it does not accept the new secret before that."
 
 func newSubscriptionsCreate() *cobra.Command {
 	var w subscriptions.Wanted
@@ -26,12 +26,12 @@ func newSubscriptionsCreate() *cobra.Command {
 		Use:   "create <provider>",
 		Short: "Register our URL with a provider, and save the secret",
 		Long: `Registers our URL with a provider. TrustGate and TRST choose the secret and show
-it once. At Trustist, where the secret is the end of the URL, and at Legal
-Talent, we choose it: our newest secret or, if there is none, a random one.
+it once. For Trustist and Legal Talent we choose it: our newest secret or, if
+there is none, a random one. At Trustist the secret is the end of the URL.
 
-A new secret is saved in .env, or in the file that <NAME>_WEBHOOK_SECRET_FILE
-names, after the secrets that are there. Then restart the server: it reads
-secrets only when it starts.`,
+A new secret is added to .env, or to the file that <NAME>_WEBHOOK_SECRET_FILE
+names, after the existing secrets. Then restart the server: it reads secrets
+only when it starts.`,
 		Example: `  go run . subscriptions create trst --url https://example.ngrok.app
   go run . subscriptions create trustist --events onboard.session.completed
   go run . subscriptions create trustgate --name staging`,
@@ -41,13 +41,13 @@ secrets only when it starts.`,
 		if err == nil {
 			made.print(o)
 		}
-		if printSecret { // all the more if it could not be saved
+		if printSecret { // even after an error: the secret may be shown only once
 			fields(o.OutOrStdout(), [2]string{"secret", made.secret})
 		}
 		return err
 	})
-	cmd.Flags().StringVar(&w.URL, "url", "", "where providers reach us (default: PUBLIC_URL)")
-	cmd.Flags().StringVar(&w.Name, "name", "", "a name for people (trustist, trustgate)")
+	cmd.Flags().StringVar(&w.URL, "url", "", "the public URL of our server (default: PUBLIC_URL)")
+	cmd.Flags().StringVar(&w.Name, "name", "", "a name for the webhook (trustist and trustgate only)")
 	cmd.Flags().StringSliceVar(&w.Events, "events", nil, "the event types, separated by commas (default: all)")
 	cmd.Flags().BoolVar(&printSecret, "print-secret", false, "print the secret too")
 	return cmd
@@ -57,15 +57,15 @@ secrets only when it starts.`,
 type created struct {
 	subscription subscriptions.Subscription
 	secret       string
-	place        secretPlace // where the secret was saved; empty if it was there already
+	place        secretPlace // where the secret was saved; empty if it was configured already
 }
 
 // isNew reports whether the server does not know the secret yet.
 func (m created) isNew() bool { return m.place.path != "" }
 
-// create registers a webhook below w.URL or PUBLIC_URL, and saves its secret if it is new. We choose our newest secret
-// or, if there is none, a random one; or the provider chooses. The provider is asked only if there is a place for the
-// secret. If a secret that the provider shows only once cannot be saved, it is returned with the error.
+// create registers a webhook below w.URL or PUBLIC_URL, and saves its secret if it is new. If we choose the secret, it is
+// our newest one or, if there is none, a random one. The provider is called only if the secret can be saved. If a secret
+// that the provider shows only once cannot be saved, it is returned with the error.
 func create(ctx context.Context, c app.Config, p subscriptions.Provider, w subscriptions.Wanted) (made created, err error) {
 	if p.TakesSecret {
 		w.Secret = newestSecret(c, p.Name)
@@ -90,9 +90,9 @@ func create(ctx context.Context, c app.Config, p subscriptions.Provider, w subsc
 		e, _ := errors.AsType[subscriptions.Error](err)
 		switch {
 		case e.Uncertain && p.TakesSecret:
-			err = fmt.Errorf("%w; it may have been created nevertheless, and its secret is kept: see subscriptions list", err)
+			err = fmt.Errorf("%w; the webhook may have been created, so its secret is kept: see subscriptions list", err)
 		case e.Uncertain:
-			err = fmt.Errorf("%w; if it was created nevertheless, its secret is lost: delete it", err)
+			err = fmt.Errorf("%w; the webhook may have been created, but its secret is lost: if it exists, delete it", err)
 		case isOurs:
 			err = errors.Join(err, made.place.remove(w.Secret))
 		}
@@ -112,7 +112,7 @@ func create(ctx context.Context, c app.Config, p subscriptions.Provider, w subsc
 
 func newSecret() string { return strings.ToLower(rand.Text()) }
 
-// undo says how a webhook is deleted.
+// undo says how to delete a webhook.
 func undo(p subscriptions.Provider, id string) string {
 	if p.Delete != nil {
 		return "go run . subscriptions delete " + p.Name + " " + clean(id)
@@ -120,7 +120,7 @@ func undo(p subscriptions.Provider, id string) string {
 	return p.Advice
 }
 
-// print says what was created, and what to do now.
+// print prints what was created, and what to do next.
 func (m created) print(o operation) {
 	w := o.OutOrStdout()
 	if !m.isNew() {
@@ -130,14 +130,15 @@ func (m created) print(o operation) {
 	printSubscription(w, "created", m.subscription, "saved as "+m.place.String())
 	fmt.Fprintln(w, newPainter(w).paint(yellow, restartNow))
 	if file := o.config.SecretsFile; file != "" {
-		fmt.Fprintln(w, wrap("", file+", made for development, is no longer used: providers without a secret of their own are off."))
+		fmt.Fprintln(w, wrap("", "The development secrets in "+file+
+			" are no longer used: providers without a secret of their own are off."))
 	}
 }
 
 // unsubscribeTimeout is how long the removal of each subscription may take.
 const unsubscribeTimeout = 10 * time.Second
 
-// checkSubscribers reports why webhooks cannot be created at these providers, before anything is done.
+// checkSubscribers returns an error if webhooks cannot be created at these providers. It is called before anything is done.
 func checkSubscribers(c app.Config, names []string) error {
 	var problems []error
 	for _, name := range names {
@@ -180,7 +181,7 @@ func subscribe(
 	return end, nil
 }
 
-// unsubscribe removes a subscription and its secret. If the provider documents no way, it says what to do.
+// unsubscribe removes a subscription and its secret. If the provider's API cannot do that, it prints what to do.
 func unsubscribe(ctx context.Context, w io.Writer, p subscriptions.Provider, m created) error {
 	ctx, cancel := context.WithTimeout(ctx, unsubscribeTimeout)
 	defer cancel()

@@ -25,12 +25,13 @@ func newSubscriptionsRotate() *cobra.Command {
 
 1. rotate saves a new secret beside the old one; both are active after a restart
    of the server. If the provider chooses the secret, this also creates a second
-   webhook with it. The first one goes on sending.
-2. If we choose the secret, rotate --send gives it to the provider, after the
-   restart: for a second webhook or, at Legal Talent, for the only one.
-3. rotate --finish asks the running server whether a delivery was verified with
-   the new secret. Then it deletes the old webhook, <id>, if the provider
-   documents how, and removes the old secret.`,
+   webhook with it. The first webhook keeps sending.
+2. If we choose the secret, run rotate --send after the restart. It gives the
+   new secret to the provider: it creates a second webhook or, at Legal Talent,
+   changes the only one.
+3. rotate --finish checks that the running server has verified a delivery with
+   the new secret. Then it deletes the old webhook, <id>, if the provider's API
+   can do that, and removes the old secret.`,
 		Example: `  go run . subscriptions rotate trst
   go run . subscriptions rotate trst webhook_abc123 --finish`,
 		Args: cobra.RangeArgs(1, 2),
@@ -61,8 +62,8 @@ func newSubscriptionsRotate() *cobra.Command {
 	})
 	cmd.Flags().BoolVar(&send, "send", false, "the second step: give the provider the new secret")
 	cmd.Flags().BoolVar(&finish, "finish", false, "the last step: remove the old secret")
-	cmd.Flags().BoolVar(&force, "force", false, "with --finish: do not ask for a delivery with the new secret")
-	cmd.Flags().StringVar(&base, "url", "", "where providers reach us (default: as now, or PUBLIC_URL)")
+	cmd.Flags().BoolVar(&force, "force", false, "with --finish: do not check that a delivery was verified with the new secret")
+	cmd.Flags().StringVar(&base, "url", "", "the public URL of our server (default: as in the old webhook, or PUBLIC_URL)")
 	cmd.MarkFlagsMutuallyExclusive("send", "finish")
 	return cmd
 }
@@ -81,7 +82,7 @@ func addSecret(o operation, old subscriptions.Subscription) error {
 	return nil
 }
 
-// addWebhook has the provider sign with the new secret: it creates a second webhook, which is a copy of the old one.
+// addWebhook makes the provider use the new secret: it creates a second webhook, a copy of the old one.
 func addWebhook(o operation, old subscriptions.Subscription, base string) error {
 	wanted := subscriptions.Wanted{URL: cmp.Or(base, old.Target), Name: old.Name, Events: old.Events}
 	made, err := create(o.Context(), o.config, o.provider, wanted)
@@ -89,7 +90,7 @@ func addWebhook(o operation, old subscriptions.Subscription, base string) error 
 		return err
 	}
 	made.print(o)
-	printNext(o, "When a delivery has come with the new secret:", old.ID, "--finish")
+	printNext(o, "When a delivery with the new secret has arrived:", old.ID, "--finish")
 	return nil
 }
 
@@ -148,7 +149,7 @@ func checkReplaced(o operation, fresh string) error {
 	}
 	events, err := newest[models.Event](o.Context(), newAdmin(o.config), "events", url.Values{"provider": {name}}, maxEvents)
 	if err != nil {
-		return fmt.Errorf("%w (--force finishes without asking)", err)
+		return fmt.Errorf("%w (--force skips this check)", err)
 	}
 	fingerprint := handlers.Fingerprint(fresh)
 	if !slices.ContainsFunc(events, func(e models.Event) bool { return e.Secret == fingerprint }) {

@@ -4,5 +4,5 @@ package dev
 
 import "io/fs"
 
-// keepOwner does nothing: files have no owner that matters.
+// keepOwner does nothing: only on Unix do files have an owner to keep.
 func keepOwner(string, fs.FileInfo) error { return nil }

@@ -20,7 +20,7 @@ import (
 	"example.com/identity-webhooks/jobs"
 )
 
-// trigger is the command that plays a provider.
+// trigger is the command that sends events as a provider would.
 type trigger struct {
 	url, secret, file, scenario string
 
@@ -36,23 +36,23 @@ type trigger struct {
 	samples   fs.FS
 	config    app.Config
 	registry  *jobs.Registry               // to find out whom a body is about
-	base      string                       // what the URLs of all webhooks begin with
+	base      string                       // the start of all webhook URLs
 	signers   map[string]handlers.Provider // by name, ready to sign as the flags say
 	admin     admin
-	connected bool // the admin API is that of the server the events are sent to
+	connected bool // the admin API belongs to the server that the events are sent to
 	painter
 	stdout, stderr io.Writer
-	w              io.Writer // for people; discards all with --json
+	w              io.Writer // text for people; discarded with --json
 }
 
 func newTrigger(e Env) *cobra.Command {
 	t := &trigger{samples: e.Samples}
 	cmd := &cobra.Command{
 		Use:   "trigger [<provider>/<event type>]",
-		Short: "Sign a sample webhook and send it as the provider would",
-		Long: `Signs a sample of testdata with the server's own secret and sends it to the
+		Short: "Sign a sample event and send it as the provider would",
+		Long: `Signs a sample from testdata with the server's own secret and sends it to the
 server as the provider would. It prints the answer, what changed for the
-customer, and the follow-ups. Each event gets a new ID and the present time,
+customer, and the follow-ups. Each event gets a new ID and the current time,
 unless --repeat or --set says otherwise.
 
 Without an argument it lists the samples and scenarios.`,
@@ -90,16 +90,16 @@ Without an argument it lists the samples and scenarios.`,
 	f.StringVar(&t.url, "url", "", "send to this server instead of the one at ADDR")
 	f.StringVar(&t.secret, "secret", "", "sign with this secret instead of the configured one")
 	f.StringVar(&t.file, "file", "", "send the body in this file, byte for byte")
-	f.StringVar(&t.scenario, "scenario", "", "play a scenario of testdata, with new customers")
-	f.StringArrayVar(&t.set, "set", nil, "change a field, as in data.flags.0=pep, or add one, as in +data.note=x; repeatable")
+	f.StringVar(&t.scenario, "scenario", "", "play a scenario from testdata, with new customers")
+	f.StringArrayVar(&t.set, "set", nil, "change a field, as in data.flags.0=pep, or add one, as in +data.note=x; may be repeated")
 	f.BoolVar(&t.repeat, "repeat", false, "keep the sample's ID and times")
 	f.IntVar(&t.count, "count", 1, "how many events to send")
-	f.IntVar(&t.dup, "dup", 1, "how often to deliver each event at once")
+	f.IntVar(&t.dup, "dup", 1, "how many times to deliver each event, all at once")
 	f.DurationVar(&t.delay, "delay", 0, "how long to wait between events")
 	f.BoolVar(&t.shuffle, "shuffle", false, "send the events in a random order")
-	f.Uint64Var(&t.seed, "seed", 0, "repeat the order that --shuffle printed this for")
-	f.BoolVar(&t.badSignature, "bad-signature", false, "sign with a wrong secret, to be refused")
-	f.BoolVar(&t.stale, "stale", false, "sign as of 10 minutes ago, to be refused")
+	f.Uint64Var(&t.seed, "seed", 0, "repeat the order for which --shuffle printed this seed")
+	f.BoolVar(&t.badSignature, "bad-signature", false, "sign with a wrong secret; the server must refuse the event")
+	f.BoolVar(&t.stale, "stale", false, "sign as if it were 10 minutes ago; the server must refuse the event")
 	addJSON(cmd, &t.json, "event")
 	for _, other := range []string{"file", "set", "repeat", "count", "bad-signature", "stale"} {
 		cmd.MarkFlagsMutuallyExclusive("scenario", other)
@@ -112,7 +112,7 @@ Without an argument it lists the samples and scenarios.`,
 	return cmd
 }
 
-// playSample sends the events of a sample, or of a file and a provider. Nothing is sent if a mistake can be found before.
+// playSample sends the events of a sample, or of a file and a provider. It looks for mistakes before it sends anything.
 func (t *trigger) playSample(ctx context.Context, name string) error {
 	list, err := t.deliveries(name)
 	if err != nil {
@@ -150,7 +150,7 @@ func (t *trigger) playScenario(ctx context.Context) error {
 // shuffled reports whether the events are to be sent in a random order.
 func (t *trigger) shuffled() bool { return t.shuffle || t.seed != 0 }
 
-// deliveries returns the events to send for the name of a sample, or of a provider: --count of them.
+// deliveries returns the events to send for the name of a sample or, with --file, of a provider. There are --count of them.
 func (t *trigger) deliveries(name string) (list []delivery, err error) {
 	var sample []byte
 	if t.file != "" {
@@ -186,7 +186,7 @@ func (t *trigger) deliveries(name string) (list []delivery, err error) {
 	return list, nil
 }
 
-// send sends events one by one, in a random order if that is asked for.
+// send sends events one by one, in a random order if the flags say so.
 func (t *trigger) send(ctx context.Context, list []delivery) error {
 	if t.shuffled() {
 		if t.seed == 0 {

@@ -110,7 +110,7 @@ func TestTRSTChanges(t *testing.T) {
 	d.events = []string{came[0].ExternalID, "lost"}
 	holds(t, succeed(t, "subscriptions", "deliveries", "trst"), "delivery_0", "delivery_1", "delivery_2", "failed")
 	r := run(t, "subscriptions", "deliveries", "trst", "webhook_1", "--missing", "--json")
-	fails(t, r, false, "deliveries without an event here: 2")
+	fails(t, r, false, "deliveries whose event the server does not have: 2")
 	if strings.Contains(r.stdout, "delivery_1") || !strings.Contains(r.stdout, `"event_id":"lost"`) {
 		t.Errorf("missing: %s", r.stdout)
 	}

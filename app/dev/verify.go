@@ -18,7 +18,7 @@ import (
 	"example.com/identity-webhooks/handlers"
 )
 
-// verify is the verify command's flags.
+// verify holds the flags of the verify command.
 type verify struct {
 	provider, request, body, at string
 	headers, secretEnv          []string
@@ -29,11 +29,10 @@ func newVerify(Env) *cobra.Command {
 	v := &verify{}
 	cmd := &cobra.Command{
 		Use:   "verify",
-		Short: "Say whether a delivery is valid, or why it is not",
+		Short: "Say whether a delivery is valid and, if not, why",
 		Long: `Verifies a delivery as the server does. If it is not valid, verify says why: for
-example, a header is missing, the body was changed on the way, the secret is the
-wrong one, or a clock is wrong. It sends nothing, and prints no secret,
-signature or body.
+example, a header is missing, the body was changed on the way, or the secret or
+a clock is wrong. It sends nothing, and prints no secret, signature or body.
 
 The delivery is a raw HTTP request in a file or on the standard input. Its path
 says which provider it is for. You can also give its parts with --header and
@@ -52,7 +51,7 @@ configuration is wrong.`,
 		RunE: v.run,
 	}
 	f := cmd.Flags()
-	f.StringVar(&v.provider, "provider", "", "the provider (default: by the path of the request)")
+	f.StringVar(&v.provider, "provider", "", "the provider (default: the one in the path of the request)")
 	f.StringSliceVar(&v.secretEnv, "secret-env", nil, "take the secrets from the variables with these names")
 	f.StringVar(&v.request, "request", "-", "read the raw request from this file")
 	f.StringArrayVar(&v.headers, "header", nil, "a header, as 'Name: value'; may be repeated")
@@ -126,8 +125,8 @@ func readInput(cmd *cobra.Command, name string) ([]byte, error) {
 	return io.ReadAll(cmd.InOrStdin())
 }
 
-// secrets returns a case with the secrets to verify with. If --secret-env names some, the configured ones of the provider are
-// only tried.
+// secrets returns a case with the secrets to verify with. If --secret-env names some, the configured secrets of the
+// provider only help to explain a failure.
 func (v *verify) secrets(provider string) (c diagnosis.Case, err error) {
 	if len(v.secretEnv) == 0 {
 		config, err := app.LoadConfig()
@@ -146,7 +145,7 @@ func (v *verify) secrets(provider string) (c diagnosis.Case, err error) {
 	for _, name := range v.secretEnv {
 		value, set := variables[strings.TrimSpace(name)]
 		if !set {
-			return c, errors.New("--secret-env names a variable that is not set; it wants names, not secrets")
+			return c, errors.New("--secret-env names a variable that is not set; it takes the names of variables, not secrets")
 		}
 		for _, secret := range app.SplitSecrets(value) {
 			c.Secrets[provider] = append(c.Secrets[provider], handlers.Secret{Value: secret})

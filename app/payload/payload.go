@@ -1,4 +1,4 @@
-// Package payload makes new events of samples, so that a server does not take them for repetitions.
+// Package payload makes new events from samples, so that a server does not take them for repeated deliveries.
 package payload
 
 import (
@@ -20,20 +20,21 @@ import (
 	"example.com/identity-webhooks/handlers"
 )
 
-// Renew makes a new event of a sample: another ID, and times moved so that the newest is at. Everything else stays, and so
-// does whom the event is about. The result is on one line, as providers send it.
+// Renew makes a new event from a sample: it has another ID, and its times are moved so that the newest one equals at.
+// Everything else stays, including the person that the event is about. If the event's ID is derived from the body, and not
+// from times, another ID in the body is replaced. The result is on one line, as providers send it.
 func Renew(p handlers.Provider, sample []byte, at time.Time) ([]byte, error) {
 	body, err := Compact(sample)
 	if err != nil {
 		return nil, err
 	}
-	e, _ := p.Envelope(body) // what can be read of it is enough
+	e, _ := p.Envelope(body) // if not all of it can be read, the rest is enough
 	body = MoveTimes(body, at.Sub(newestTime(body)))
 	if !e.Derived {
 		return RenewID(body, e.ExternalID, NewID(e.ExternalID)), nil
 	}
 	isNew := func(body []byte) bool { renewed, _ := p.Envelope(body); return renewed.ExternalID != e.ExternalID }
-	if isNew(body) { // by its times
+	if isNew(body) { // the new times are enough
 		return body, nil
 	}
 	all := Paths(body)
@@ -49,7 +50,7 @@ func Renew(p handlers.Provider, sample []byte, at time.Time) ([]byte, error) {
 	return body, nil
 }
 
-// Compact brings JSON on one line.
+// Compact puts JSON on one line.
 func Compact(body []byte) ([]byte, error) {
 	var b bytes.Buffer
 	if err := json.Compact(&b, body); err != nil {
@@ -58,7 +59,7 @@ func Compact(body []byte) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// RenewID replaces an ID by another wherever a body has it.
+// RenewID replaces an ID everywhere in a body.
 func RenewID(body []byte, old, id string) []byte {
 	if old == "" {
 		return body
@@ -112,7 +113,7 @@ func MoveTimes(body []byte, by time.Duration) []byte {
 	})
 }
 
-// Paths are all values in a body, objects and lists included, by their path.
+// Paths returns all values in a body by their path, including objects and lists.
 func Paths(body []byte) map[string]gjson.Result {
 	all := map[string]gjson.Result{}
 	var walk func(path string, v gjson.Result)

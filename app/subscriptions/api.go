@@ -20,7 +20,7 @@ import (
 const (
 	callTimeout = 10 * time.Second
 	maxAnswer   = 1 << 20
-	maxTries    = 3                // of a call while the answer is 429, which means that nothing was done
+	maxTries    = 3                // how often a call is sent if the answer is 429, which means that nothing was done
 	usualWait   = 2 * time.Second  // between tries if the answer has no Retry-After in seconds
 	maxWait     = 30 * time.Second // if we are to wait longer, the call fails
 )
@@ -34,10 +34,10 @@ var httpClient = &http.Client{
 // api calls one provider's API.
 type api struct {
 	provider   string
-	variable   string // that holds base
+	variable   string // the environment variable that sets base
 	base       string
 	permission string // what the credentials need, for errors
-	hint       string // what else may be wrong if the answer is 404, for errors
+	hint       string // what else may be wrong if the answer is 404; ends the text of the error
 	authorize  func(*http.Request)
 }
 
@@ -59,8 +59,8 @@ type Error struct {
 
 func (e Error) Error() string { return e.text }
 
-// call sends in as JSON, unless it is nil, and returns the answer, which must be JSON that fits. If fits is nil, the
-// answer is not read.
+// call sends in as JSON, unless it is nil, and returns the answer. The answer must be JSON for which fits
+// returns true. If fits is nil, the answer is not read.
 func (a api) call(ctx context.Context, method, path string, in any, fits func(gjson.Result) bool) (answer gjson.Result, err error) {
 	var body []byte
 	if in != nil {
@@ -83,7 +83,7 @@ func (a api) call(ctx context.Context, method, path string, in any, fits func(gj
 	return answer, Error{status, uncertain, fmt.Sprintf("%s %s%s: %v", method, a.base, path, err)}
 }
 
-// send makes a call, again and after a pause if the answer is 429. It has read and closed the body of the answer.
+// send makes a call. If the answer is 429, it tries again after a pause. It reads and closes the body of the answer.
 func (a api) send(ctx context.Context, method, path string, body []byte) (*http.Response, []byte, error) {
 	for tries := 1; ; tries++ {
 		req, err := http.NewRequestWithContext(ctx, method, a.base+path, bytes.NewReader(body))
@@ -100,7 +100,7 @@ func (a api) send(ctx context.Context, method, path string, body []byte) (*http.
 			return nil, nil, fmt.Errorf("no answer: %w (is %s right?)", u.Err, a.variable)
 		}
 		text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-		_ = resp.Body.Close() // everything of interest is read
+		_ = resp.Body.Close() // the body has been read
 		wait := retryAfter(resp.Header)
 		if err != nil || resp.StatusCode != http.StatusTooManyRequests || tries == maxTries || wait > maxWait {
 			return resp, text, err
@@ -137,7 +137,7 @@ func (a api) read(resp *http.Response, text []byte, fits func(gjson.Result) bool
 	return answer, nil
 }
 
-// retryAfter is how long an answer asks us to wait.
+// retryAfter returns how long an answer asks us to wait; usualWait if it does not say.
 func retryAfter(header http.Header) time.Duration {
 	seconds, err := strconv.ParseUint(header.Get("Retry-After"), 10, 31)
 	if err != nil {
@@ -146,13 +146,13 @@ func retryAfter(header http.Header) time.Duration {
 	return time.Duration(seconds) * time.Second
 }
 
-// change creates or changes a webhook, which is the answer.
+// change creates or changes a webhook. It returns the webhook in the answer.
 func (a api) change(ctx context.Context, method, path string, in any) (Subscription, error) {
 	answer, err := a.call(ctx, method, path, in, func(v gjson.Result) bool { return v.Get("id").Exists() })
 	return a.webhook(answer), err
 }
 
-// do makes a call whose answer says nothing.
+// do makes a call and ignores the text of the answer.
 func (a api) do(ctx context.Context, method, path string) error {
 	_, err := a.call(ctx, method, path, nil, nil)
 	return err
@@ -176,7 +176,7 @@ func list[T any](ctx context.Context, a api, path string, decode func(gjson.Resu
 	return all, nil
 }
 
-// webhook decodes a webhook, whichever provider's names its members have.
+// webhook decodes a webhook of any provider. The providers use different names for the same members.
 func (a api) webhook(v gjson.Result) Subscription {
 	s := Subscription{
 		Provider: a.provider, ID: v.Get("id").String(), Name: v.Get("name").String(),
@@ -197,7 +197,7 @@ func (a api) webhook(v gjson.Result) Subscription {
 	return s
 }
 
-// first returns the first of the members that an object has.
+// first returns the first of the named members that an object has.
 func first(object gjson.Result, names ...string) gjson.Result {
 	for _, name := range names {
 		if v := object.Get(name); v.Exists() {

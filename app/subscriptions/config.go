@@ -13,7 +13,7 @@ import (
 	"example.com/identity-webhooks/handlers"
 )
 
-// Config says where the providers' APIs are and who we are there.
+// Config has the addresses of the providers' APIs, and our credentials.
 type Config struct {
 	PublicURL     string        `env:"PUBLIC_URL"`
 	CheckInterval time.Duration `env:"SUBSCRIPTION_CHECK_INTERVAL" envDefault:"5m"` // 0: never
@@ -24,7 +24,7 @@ type Config struct {
 	Trustist    TrustistConfig
 }
 
-// contents are the providers whose API is documented.
+// contents has the providers whose API is documented.
 var contents = map[string]func(Config) Provider{
 	"legaltalent": func(c Config) Provider { return newLegalTalent(c.LegalTalent) },
 	"trst":        func(c Config) Provider { return newTRST(c.TRST) },
@@ -35,7 +35,7 @@ var contents = map[string]func(Config) Provider{
 // Names lists the providers of this package, sorted.
 func Names() []string { return slices.Sorted(maps.Keys(contents)) }
 
-// Provider returns a provider, with credentials or without.
+// Provider returns a provider. Its credentials may be missing.
 func (c Config) Provider(name string) (Provider, error) {
 	open, known := contents[name]
 	if !known {
@@ -75,7 +75,7 @@ func (c Config) Problems() (problems []error) {
 // String keeps the keys out of whatever prints a Config.
 func (c Config) String() string { return "subscriptions.Config" }
 
-// oneOf returns a problem unless the value is one of those that are allowed.
+// oneOf returns a problem unless the value of a variable is allowed.
 func oneOf(variable, value string, allowed ...string) []error {
 	if slices.Contains(allowed, value) {
 		return nil
@@ -83,8 +83,9 @@ func oneOf(variable, value string, allowed ...string) []error {
 	return []error{fmt.Errorf("%s is %q: want %s", variable, value, strings.Join(allowed, ", "))}
 }
 
-// TargetURL is where a provider is to call us: below the public URL, without a /webhooks at the end of that. If the
-// provider does not sign, the result ends in the secret. The error says why providers would not accept the public URL.
+// TargetURL returns the URL to which a provider is to send: the public URL plus /webhooks/<provider>. If the public URL
+// already contains /webhooks, it is cut off there. If the provider does not sign, the result ends in the secret. The error
+// says why providers would not accept the public URL.
 func TargetURL(public, provider, secret string) (string, error) {
 	u, err := url.Parse(public)
 	switch {

@@ -14,8 +14,8 @@ type LegalTalentConfig struct {
 	Key string `env:"LEGALTALENT_API_KEY"`
 }
 
-// newLegalTalent sets the webhook of our tenant at Legal Talent: one URL for all events. We choose the secret, since
-// Legal Talent shows one of its own only masked.
+// newLegalTalent manages the webhook of our tenant at Legal Talent: one URL for all events. We choose the secret, since
+// Legal Talent shows a secret that it chose only in masked form.
 //
 // https://docs.compliance.legaltalent.ai/api-reference/webhooks/overview
 func newLegalTalent(c LegalTalentConfig) Provider {

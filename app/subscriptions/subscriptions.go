@@ -17,7 +17,7 @@ import (
 type Subscription struct {
 	Provider            string   `json:"provider"`
 	ID                  string   `json:"id"`
-	URL                 string   `json:"url"` // for people: with the fingerprint of the token in place of the token
+	URL                 string   `json:"url"` // for people: it has the fingerprint of the token instead of the token
 	Target              string   `json:"-"`   // the URL without the token
 	Token               string   `json:"-"`   // the secret at the end of the URL, for providers that do not sign
 	Name                string   `json:"name,omitempty"`
@@ -77,7 +77,7 @@ type Wanted struct {
 	Secret  string // if TakesSecret
 }
 
-// Provider is what a provider's API can do. A function is nil if the provider does not document the operation.
+// Provider has the operations of a provider's API. A function is nil if the provider does not document the operation.
 type Provider struct {
 	Name        string
 	TakesSecret bool   // we choose the secret; other providers choose it and show it once, in the answer to Create
@@ -114,7 +114,7 @@ func (p Provider) CheckOperation(name string) error {
 	return fmt.Errorf("the API of %s does not document %q: %s", p.Name, name, p.Advice)
 }
 
-// CheckCredentials names the credentials that are missing.
+// CheckCredentials returns an error that names the missing credentials, or nil if there are none.
 func (p Provider) CheckCredentials() error {
 	if missing := p.missing(); len(missing) > 0 {
 		return fmt.Errorf("no credentials for the API of %s: set %s", p.Name, strings.Join(missing, " and "))

@@ -20,23 +20,23 @@ type TRSTConfig struct {
 // maxTRST is how many webhooks a project may have.
 const maxTRST = 25
 
-// trstEvents are the events that can be subscribed to. webhook.test comes on demand.
+// trstEvents are the events that can be subscribed to. webhook.test is sent on demand.
 var trstEvents = []string{"enrollment.completed", "demo.scan.success"}
 
-// trstRequest creates a webhook, with all fields, or changes one, with some.
+// trstRequest is the body of a request. To create a webhook it has all fields, to change one it has some.
 type trstRequest struct {
 	URL        string   `json:"url,omitempty"`
 	EventTypes []string `json:"event_types,omitempty"`
 	Enabled    *bool    `json:"enabled,omitempty"`
 }
 
-// newTRST manages webhooks at TRST. It does not document the form of most answers.
+// newTRST manages webhooks at TRST. TRST does not document the form of most answers.
 //
 // https://docs.trstinc.ca/webhooks
 func newTRST(c TRSTConfig) Provider {
 	a := newAPI("trst", c.URL,
 		"TRST_API_KEY_ID and TRST_API_KEY must be a key of the project TRST_PROJECT_ID, or of its organization",
-		" or TRST_PROJECT_ID is (TRST's pages name https://api.prod.trstinc.ca/v1 and https://api.trstinc.ca/v1)",
+		", or TRST_PROJECT_ID is wrong (TRST documents two URLs: https://api.prod.trstinc.ca/v1 and https://api.trstinc.ca/v1)",
 		bearer(c.KeyID+"."+c.Key))
 	all := "/project/" + url.PathEscape(c.Project) + "/webhooks"
 	one := func(id string) string { return all + "/" + url.PathEscape(id) }

@@ -10,10 +10,10 @@ import (
 type TrustGateConfig struct {
 	URL  string `env:"TRUSTGATE_API_URL" envDefault:"https://api.bytrustgate.com"`
 	Key  string `env:"TRUSTGATE_API_KEY"`
-	Auth string `env:"TRUSTGATE_API_AUTH" envDefault:"bearer"` // its pages disagree on the header that carries the key
+	Auth string `env:"TRUSTGATE_API_AUTH" envDefault:"bearer"` // bearer or x-api-key: its pages disagree on the header for the key
 }
 
-// newTrustGate creates webhooks at TrustGate. It documents nothing else.
+// newTrustGate creates webhooks at TrustGate. TrustGate documents no other operation.
 //
 // https://docs.bytrustgate.com/integrations/webhooks
 func newTrustGate(c TrustGateConfig) Provider {
@@ -29,7 +29,7 @@ func newTrustGate(c TrustGateConfig) Provider {
 		credentials: []credential{{"TRUSTGATE_API_KEY", c.Key}},
 		problems:    oneOf("TRUSTGATE_API_AUTH", c.Auth, "bearer", "x-api-key"),
 		Create: func(ctx context.Context, w Wanted) (Subscription, error) {
-			if len(w.Events) == 0 { // some events are sent that its list of names lacks
+			if len(w.Events) == 0 { // TrustGate also sends events that are not in its list of names
 				w.Events = []string{"*"}
 			}
 			return a.change(ctx, http.MethodPost, "/api/v1/integrations/webhooks", struct {

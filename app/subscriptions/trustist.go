@@ -18,24 +18,24 @@ import (
 // TrustistConfig is how we reach Trustist's API.
 type TrustistConfig struct {
 	URL   string `env:"TRUSTIST_API_URL" envDefault:"https://api.trustistecommerce.com"`
-	Path  string `env:"TRUSTIST_API_PATH" envDefault:"/v1/onboard/webhooks"` // later pages name the other one
+	Path  string `env:"TRUSTIST_API_PATH" envDefault:"/v1/onboard/webhooks"` // Trustist's later pages give /v1/webhooks
 	KeyID string `env:"TRUSTIST_API_KEY_ID"`
 	Key   string `env:"TRUSTIST_API_KEY"`
 }
 
-// trustistEvents are all events about identities. They are always named: without them the newer API sends only the first
-// kind, and it rejects an empty list.
+// trustistEvents are all events about identities. Each request names them: without a list the newer API sends only the
+// first, and it rejects an empty list.
 var trustistEvents = []string{"onboard.session.completed", "onboard.session.failed"}
 
 // newTrustist manages webhooks at Trustist. The secret is the token at the end of the URL, which we choose. Trustist
-// disables a webhook after five failures in a row; then it must be deleted and created again. A deleted webhook stays in
-// the list, inactive.
+// disables a webhook after five failures in a row. Such a webhook must be deleted and created again. A deleted webhook stays
+// in the list, inactive.
 //
 // https://api.trustistecommerce.com/docs/webhooks
 func newTrustist(c TrustistConfig) Provider {
 	a := newAPI("trustist", c.URL,
 		"TRUSTIST_API_KEY_ID and TRUSTIST_API_KEY must be a tenant's key with the permission manage_webhooks; a merchant's key gets 403",
-		" or TRUSTIST_API_PATH is, of which there are two", hawk(c.KeyID, c.Key))
+		", or TRUSTIST_API_PATH is wrong (it can be /v1/onboard/webhooks or /v1/webhooks)", hawk(c.KeyID, c.Key))
 	return Provider{
 		Name: "trustist", TakesSecret: true, api: a,
 		Advice: "to change a webhook, or to activate a disabled one, delete it and create it again; " +
@@ -62,7 +62,7 @@ func newTrustist(c TrustistConfig) Provider {
 }
 
 // hawk authorizes requests by the Hawk scheme, without a payload hash, which Trustist does not ask for. Each try of a
-// request gets a header of its own, since a nonce counts only once.
+// request gets its own header, since a nonce is valid only once.
 //
 // https://api.trustistecommerce.com/docs/authentication
 func hawk(id, key string) func(*http.Request) {

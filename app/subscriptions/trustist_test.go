@@ -118,7 +118,7 @@ func TestTrustistStranger(t *testing.T) {
 	s.setURL("https://a.example/webhooks/trustist/tok")
 	w.check("", "", 0, s)
 	s.setURL("https://a.example/webhooks/trustist/other")
-	w.check("its path token is none of ours: all its deliveries are refused",
+	w.check("the token in its URL is not one of our secrets: all its deliveries are refused",
 		"go run . subscriptions delete trustist w1 && go run . subscriptions create trustist --url https://a.example", 1, s)
 }
 

@@ -14,14 +14,14 @@ import (
 	"example.com/identity-webhooks/models"
 )
 
-// Inbox is what Watch asks of the store.
+// Inbox is the part of the store that Watch uses.
 type Inbox interface {
 	LastEvent(ctx context.Context, provider string) (models.Time, error)
 	Events(ctx context.Context, f models.EventFilter, p models.Page) ([]models.Event, error)
 }
 
-// Watch asks the providers at intervals whether they still send to us. To us, a provider that has given up, as Trustist
-// does after five failures in a row, looks like one that has no news.
+// Watch asks the providers at intervals whether they still send to us. Without asking, we could not tell a provider that has
+// disabled our webhook, as Trustist does after five failures in a row, from a provider that has no events.
 type Watch struct {
 	providers []Provider
 	config    Config
@@ -33,8 +33,8 @@ type Watch struct {
 	states []handlers.SubscriptionState
 }
 
-// NewWatch watches the providers that have credentials. The secrets are the active ones, by provider. With a check
-// interval of 0 it does nothing.
+// NewWatch returns a Watch for the providers that have credentials. The secrets are the active ones, by provider. If the
+// check interval is 0, the Watch does nothing.
 func NewWatch(c Config, secrets map[string][]handlers.Secret, inbox Inbox, log *slog.Logger) *Watch {
 	return &Watch{providers: c.Configured(), config: c, secrets: secrets, inbox: inbox, log: log}
 }
@@ -64,7 +64,7 @@ func (w *Watch) States() []handlers.SubscriptionState {
 	return append([]handlers.SubscriptionState{}, w.states...)
 }
 
-// Check is one round.
+// Check runs one round of checks.
 func (w *Watch) Check(ctx context.Context) {
 	before := w.States()
 	var states []handlers.SubscriptionState
@@ -87,7 +87,7 @@ func (w *Watch) Check(ctx context.Context) {
 	w.states = states
 }
 
-// report logs each problem that has appeared or changed, and each provider that has none any more.
+// report logs each problem that is new or has changed, and each provider whose problems are gone.
 func (w *Watch) report(before, now []handlers.SubscriptionState) {
 	for _, s := range now {
 		isSame := func(old handlers.SubscriptionState) bool {
@@ -129,8 +129,8 @@ func (w *Watch) inspect(ctx context.Context, p Provider) (states []handlers.Subs
 	return states
 }
 
-// judge returns the worst problem of a webhook, and the command that fixes it. The problem has no number that changes
-// from round to round.
+// judge returns the worst problem of a webhook, and the command that fixes it. The text of the problem has no
+// number that changes from round to round: report would log it each time.
 func (w *Watch) judge(ctx context.Context, p Provider, s Subscription) (problem, fix string) {
 	failures := 0
 	if s.ConsecutiveFailures != nil {
@@ -143,7 +143,7 @@ func (w *Watch) judge(ctx context.Context, p Provider, s Subscription) (problem,
 	case s.Inactive():
 		return "it is not active: nothing is sent to us", p.fix(s.ID, s.Target)
 	case s.Token != "" && !slices.ContainsFunc(w.secrets[p.Name], isToken):
-		return "its path token is none of ours: all its deliveries are refused", p.fix(s.ID, s.Target)
+		return "the token in its URL is not one of our secrets: all its deliveries are refused", p.fix(s.ID, s.Target)
 	case failures > 0:
 		return "its last deliveries failed: the log and GET /api/rejections say why", ""
 	case p.Deliveries == nil:
@@ -163,7 +163,7 @@ func (w *Watch) judge(ctx context.Context, p Provider, s Subscription) (problem,
 // failedStatus matches the status of a delivery that failed: an HTTP status or a word. No list of the words is documented.
 var failedStatus = regexp.MustCompile(`(?i)fail|error|dead|exhaust|^[345]\d\d$`)
 
-// hasMissed reports whether a failed delivery is of an event that is not in the inbox.
+// hasMissed reports whether the event of a failed delivery is not in the inbox.
 func (w *Watch) hasMissed(ctx context.Context, p Provider, id string) (bool, error) {
 	deliveries, err := p.Deliveries(ctx, id)
 	if err != nil {
@@ -181,7 +181,7 @@ func (w *Watch) hasMissed(ctx context.Context, p Provider, id string) (bool, err
 	return false, nil
 }
 
-// withoutReplaced leaves out inactive webhooks with the same target as an active or a newer one: Trustist never removes
+// withoutReplaced leaves out inactive webhooks if an active or a newer webhook has the same target: Trustist never removes
 // deleted webhooks from its list.
 func withoutReplaced(all []Subscription) []Subscription {
 	return slices.DeleteFunc(slices.Clone(all), func(s Subscription) bool {
@@ -191,7 +191,7 @@ func withoutReplaced(all []Subscription) []Subscription {
 	})
 }
 
-// fix is the command that makes the provider send to a webhook again or, without an ID, for the first time.
+// fix returns the command that makes the provider send to a webhook again. Without an ID, the command creates a webhook.
 func (p Provider) fix(id, address string) string {
 	create := "go run . subscriptions create " + p.Name
 	if base, _, _ := strings.Cut(address, "/webhooks"); base != "" {

@@ -35,7 +35,7 @@ func BenchmarkPages(b *testing.B) {
 	}
 }
 
-// grow fills the tables: one event in a hundred failed, the others were applied, and all of them came within the last ten days.
+// grow fills the tables: one event in a hundred failed, the others were applied, and all of them arrived within the last ten days.
 func (d *desk) grow(events, customers int) {
 	d.t.Helper()
 	series := "WITH RECURSIVE series (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM series WHERE n < %d) "

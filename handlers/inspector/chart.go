@@ -10,15 +10,15 @@ import (
 	"example.com/identity-webhooks/models"
 )
 
-// chart shows the deliveries of each minute of the last hour as stacked bars. The template draws it as SVG; barHeight is the height of Most
-// there.
+// chart shows the deliveries of each minute of the last hour as stacked bars. The template draws it as SVG. A bar of Most deliveries is
+// barHeight high.
 type chart struct {
 	Bars              []bar
 	Series            []series
 	Total, Most, Half int64
 }
 
-// bar is a minute. X counts the minutes from the left.
+// bar is one minute. X counts the minutes from the left.
 type bar struct {
 	X     int
 	At    models.Time
@@ -26,19 +26,19 @@ type bar struct {
 	Parts []part
 }
 
-// Left is where the bar begins.
+// Left is the x coordinate of the bar's left edge.
 func (b bar) Left() int { return 42 + b.X*16 }
 
-// Labelled reports whether its time is below it.
+// Labelled reports whether the time is written below the bar.
 func (b bar) Labelled() bool { return b.X%15 == 0 }
 
-// part is a result in a minute. Y and Height are those of its rectangle, from the top of the chart.
+// part is the part of a bar that shows one result: a rectangle of this height, Y below the top of the chart.
 type part struct {
 	Class     string
 	Y, Height float64
 }
 
-// series is a result, or several that look the same.
+// series is one result, or several results that are shown as one.
 type series struct {
 	Class, Name string
 	Of          []string // keys of models.Minute.Counts
@@ -112,7 +112,7 @@ func (c *chart) bar(x int, at models.Time, counts map[string]int64) bar {
 	return b
 }
 
-// roundUp returns the next even number that makes a good end of a scale. n is at least 4.
+// roundUp rounds n up to an even number that suits as the end of a scale. n is at least 4.
 func roundUp(n int64) int64 {
 	for unit := int64(1); ; unit *= 10 {
 		for _, step := range []int64{4, 6, 8, 10, 20} {

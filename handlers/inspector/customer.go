@@ -22,7 +22,7 @@ type customerDetails struct {
 	Timeline  []eventRow // by the provider's time, newest first
 	IsCut     bool       // there are more events
 	FollowUps []models.FollowUp
-	Others    []models.Customer // the same person at other providers, by our own ID
+	Others    []models.Customer // the other customers with the same ExternalID: records of the same person
 }
 
 func (i *inspector) customer(c *gin.Context) (page, error) {
@@ -58,7 +58,7 @@ func sortTimeline(rows []eventRow) {
 	slices.SortStableFunc(rows, func(a, b eventRow) int {
 		return cmp.Or(b.OccurredAt.Compare(a.OccurredAt.Time), cmp.Compare(b.ID, a.ID))
 	})
-	var first int64 // the first of the later events that arrived
+	var first int64 // the lowest ID so far: of the events that happened later, the one that arrived first
 	for n := range rows {
 		e := &rows[n]
 		e.Late = n > 0 && e.ID > first && e.OccurredAt.Before(rows[n-1].OccurredAt.Time)

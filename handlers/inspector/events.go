@@ -17,7 +17,7 @@ import (
 	"example.com/identity-webhooks/models"
 )
 
-// maxTranslated is the size up to which a body is read to say in words what a listed event is about.
+// maxTranslated is how many bytes the body of a listed event may have to be read for its headline. For a larger one the headline is its type.
 const maxTranslated = 64 << 10
 
 // eventRow is an event in a list.
@@ -36,7 +36,7 @@ func (i *inspector) events(c *gin.Context, p models.Page) ([]eventRow, error) {
 	return i.inWords(c.Request.Context(), f, p)
 }
 
-// inWords lists events, who they are about, and a headline of each.
+// inWords lists events, each with its customer and a headline.
 func (i *inspector) inWords(ctx context.Context, f models.EventFilter, p models.Page) ([]eventRow, error) {
 	events, err := i.Store.Events(ctx, f, p)
 	if err != nil {
@@ -75,7 +75,7 @@ func found(customers map[int64]models.Customer, id int64) *models.Customer {
 	return nil
 }
 
-// translate returns what an event establishes. A panic becomes an error, as in the worker.
+// translate returns the facts of an event. A panic becomes an error, as in the worker.
 func (i *inspector) translate(e models.Event) (f models.Facts, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -91,7 +91,7 @@ type eventDetails struct {
 	Headline       string
 	Customer       *models.Customer
 	Facts          models.Facts
-	Problem        error // why it establishes no facts
+	Problem        error // why its facts cannot be read; nil if they can
 	Changes        []models.Change
 	FollowUps      []models.FollowUp
 	Previous, Next int64 // events of the same customer
@@ -124,7 +124,8 @@ func (i *inspector) eventInPath(c *gin.Context) (models.Event, error) {
 	return i.Store.Event(c.Request.Context(), id)
 }
 
-// about finds the customer that an event is about, if need be through its case, and the customer's events before and after it.
+// about sets the customer of an event, and that customer's previous and next events. If the event names only a case, the customer is that of
+// the case.
 func (i *inspector) about(ctx context.Context, d *eventDetails) error {
 	customer := d.CustomerID
 	if k := d.Facts.Case; k != nil && k.CaseID != "" && customer == nil {
@@ -150,7 +151,7 @@ type difference struct {
 	Personal            bool
 }
 
-// Differences lists what a change did to the customer. A new customer had no values before.
+// Differences lists the columns that changed. A new customer has no values before the change.
 func (eventDetails) Differences(c models.Change) (list []difference) {
 	columns := func(x models.Customer) []difference {
 		return []difference{
@@ -183,15 +184,15 @@ func (eventDetails) Differences(c models.Change) (list []difference) {
 	return list
 }
 
-// replayed is the page about a replay of the filtered events.
+// replayed is the data of the page that replays the filtered events.
 type replayed struct {
 	Filter url.Values
-	Count  int64 // of those that are, or would be, replayed
+	Count  int64 // how many were replayed or, before it is done, would be
 	Done   bool
-	More   bool
+	More   bool // the time ran out before all were replayed
 }
 
-// replayFilter reads a filter that must select something: without one, all would be replayed.
+// replayFilter reads the filter. It refuses an empty one, which would replay everything.
 func replayFilter(c *gin.Context) (models.EventFilter, error) {
 	f, err := handlers.EventFilter(c, "limit", "cursor")
 	if err == nil && f == (models.EventFilter{}) {
@@ -224,7 +225,7 @@ func (i *inspector) replayFiltered(c *gin.Context) (page, error) {
 	return page{Title: "Replay events", Data: replayed{filters(c), n, true, more}}, err
 }
 
-// copyEvent answers with the text of a copy: a curl command that sends the event again, or a sample for testdata.
+// copyEvent answers with a text to copy: a curl command that sends the event again, or a sample for testdata.
 func (i *inspector) copyEvent(c *gin.Context) {
 	e, err := i.eventInPath(c)
 	if err != nil {
@@ -241,11 +242,12 @@ func (i *inspector) copyEvent(c *gin.Context) {
 	c.String(http.StatusOK, "%s", text)
 }
 
-// curl returns a command that delivers the event again, signed with the first secret. The token of a path is left to the shell.
+// curl returns a command that delivers the event again, signed with the first secret. If the path ends in a token, the command takes it from
+// the environment.
 func (i *inspector) curl(e models.Event) string {
 	p := i.Providers[e.Provider]
 	if p == nil {
-		return "# There is no secret for " + e.Provider + ", so this cannot be signed."
+		return "# There is no secret for " + e.Provider + ", so the event cannot be signed."
 	}
 	signed := p.Sign(e.Body, time.Now())
 	target := quote(i.PublicURL + "/webhooks/" + signed.Path)

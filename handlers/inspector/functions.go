@@ -13,7 +13,7 @@ import (
 	"example.com/identity-webhooks/models"
 )
 
-// parse reads the template of each page. It panics on a mistake: the templates are part of the program.
+// parse reads the template of each page. It panics if one has an error: the templates are part of the program.
 func (i *inspector) parse() map[string]*template.Template {
 	base := template.Must(template.New("").Funcs(i.functions()).ParseFS(files, "templates/layout.html", "templates/parts.html"))
 	pages := map[string]*template.Template{}
@@ -25,7 +25,7 @@ func (i *inspector) parse() map[string]*template.Template {
 	return pages
 }
 
-// functions are those that templates may call.
+// functions returns the functions that templates may call.
 func (i *inspector) functions() template.FuncMap {
 	return template.FuncMap{
 		"active":    func(provider string) bool { return i.Providers[provider] != nil },
@@ -102,10 +102,10 @@ func (i *inspector) options(of string) any {
 	return slices.Compact(types)
 }
 
-// state is the word that says most about an event: its outcome or, before it has one, its status.
+// state returns the outcome of an event or, if it has none yet, its status.
 func state(e models.Event) string { return cmp.Or(string(e.Outcome), string(e.Status)) }
 
-// caseState is the provider's word for a case, unless a resolution has overtaken it.
+// caseState returns the status of a case: the provider's word, or "resolved" once the case is resolved.
 func caseState(k models.Case) string {
 	switch {
 	case k.IsOpen():
@@ -113,10 +113,10 @@ func caseState(k models.Case) string {
 	case !k.ResolvedAt.IsZero():
 		return "resolved"
 	}
-	return cmp.Or(k.Status, "mentioned") // only a hit names it
+	return cmp.Or(k.Status, "mentioned") // so far only a hit names it
 }
 
-// tone returns the class of the colour in which a word is shown. The colour never says more than the word.
+// tone returns the CSS class that gives a word its colour. The colour only repeats what the word says.
 func tone(word any) string {
 	switch fmt.Sprint(word) {
 	case "applied", "verified", "passed", "clear", "done", "processed", "low", "active", "false_positive":
@@ -131,7 +131,7 @@ func tone(word any) string {
 	return "quiet"
 }
 
-// took writes a duration for people.
+// took formats a duration.
 func took(d time.Duration) string {
 	switch {
 	case d <= 0:
@@ -146,7 +146,7 @@ func took(d time.Duration) string {
 	return d.Round(time.Second).String()
 }
 
-// count writes a number with separators.
+// count formats a number, with its digits in groups of three.
 func count(n any) string {
 	digits := fmt.Sprint(n)
 	for at := len(digits) - 3; at > 0; at -= 3 {
@@ -162,7 +162,7 @@ func plural(n any, one, many string) string {
 	return count(n) + " " + many
 }
 
-// plain writes a value of a column or a payload for people.
+// plain formats a value of a column or a payload.
 func plain(value any) string {
 	switch v := value.(type) {
 	case nil:
@@ -182,10 +182,10 @@ func plain(value any) string {
 	return strings.TrimSpace(fmt.Sprint(value))
 }
 
-// words turns a word of a payload or a table into plain English.
+// words formats a value such as in_review as plain words.
 func words(word any) string { return strings.ReplaceAll(plain(word), "_", " ") }
 
-// join joins what is not empty.
+// join joins the parts that are not empty.
 func join(parts ...any) string {
 	var texts []string
 	for _, p := range parts {

@@ -1,5 +1,5 @@
-// Package inspector is the web page of the program: every event and what it did. It is rendered on the server with html/template, and htmx
-// updates parts of it. It reads through package models, as the admin API does, behind the same checks of package handlers.
+// Package inspector serves web pages that show every event and what it did. They are rendered on the server with html/template, and htmx
+// updates parts of them. Like the admin API, they read the database through package models, and package handlers checks who may open them.
 package inspector
 
 import (
@@ -29,21 +29,21 @@ type Config struct {
 	Providers     map[string]handlers.Provider // those that have a secret
 	Rejections    *handlers.Rejections
 	Subscriptions func() []handlers.SubscriptionState
-	Catalogue     []Sample // the samples of a provider follow each other
+	Catalogue     []Sample // sorted by provider
 	// Translate returns the facts that an event establishes. It must be pure.
 	Translate func(models.Event) (models.Facts, error)
 	// Queues returns the queue's own figures.
 	Queues func(context.Context) ([]Queue, error)
-	// Send makes a new event of a sample and delivers it to the public receiver, signed as the provider would. It returns the event's ID.
+	// Send makes a new event from a sample and delivers it to the public receiver, signed as the provider would. It returns the event's ID.
 	// If it is nil, the inspector offers no samples to send.
 	Send      func(ctx context.Context, provider string, sample []byte) (externalID string, err error)
 	PublicURL string // of the receiver, for commands to copy
 	Wake      func() // wakes the relay after a replay
-	Mask      bool   // hide names, e-mail addresses and payloads until somebody clicks, and log the click
+	Mask      bool   // hide names, e-mail addresses, reasons and payloads until somebody clicks, and log the click
 	Log       *slog.Logger
 }
 
-// Sample is an event type of the catalogue and its sample.
+// Sample is an entry of the catalogue: an event type, and a body as an example.
 type Sample struct {
 	Provider, Generation, Type, Meaning string
 	Body                                []byte
@@ -63,7 +63,8 @@ var files embed.FS
 // pageTimeout is how long a page may take.
 const pageTimeout = 5 * time.Second
 
-// securityPolicy allows only what this server sends: no inline script, no inline style, nothing from elsewhere, no frame around a page.
+// securityPolicy allows only files of this server: no inline script or style, and nothing from other servers. No site may show a page in a
+// frame.
 const securityPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; " +
 	"frame-ancestors 'none'; base-uri 'none'"
 
@@ -72,7 +73,7 @@ type inspector struct {
 	pages map[string]*template.Template
 
 	mu       sync.Mutex
-	last     overview // kept for a moment, so that many open pages cost no more than one
+	last     overview // kept for cacheTime, so that many open pages cost no more than one
 	loadedAt time.Time
 }
 
@@ -83,7 +84,7 @@ func New(c Config) func(gin.IRouter) {
 	return i.register
 }
 
-// register lists all pages and what can be done on them. Every change is a POST.
+// register adds the routes of all pages and actions. Whatever changes or reveals something is a POST.
 func (i *inspector) register(r gin.IRouter) {
 	g := r.Group("/", prepare)
 	g.GET("/static/:file", static)
@@ -111,7 +112,7 @@ func (i *inspector) register(r gin.IRouter) {
 	}
 }
 
-// prepare sets what all answers have in common: the headers and the deadline.
+// prepare sets the headers and the deadline that all answers share.
 func prepare(c *gin.Context) {
 	c.Header("Content-Security-Policy", securityPolicy)
 	c.Header("X-Frame-Options", "DENY")
@@ -123,7 +124,7 @@ func prepare(c *gin.Context) {
 	c.Next()
 }
 
-// static answers with a file of the pages. Browsers may keep it, and ask each time whether it is still the same.
+// static serves the pages' script, style sheet and icon. Browsers may cache them, but must ask each time whether they have changed.
 func static(c *gin.Context) {
 	body, err := files.ReadFile("static/" + c.Param("file"))
 	if err != nil {
@@ -135,7 +136,7 @@ func static(c *gin.Context) {
 	http.ServeContent(c.Writer, c.Request, c.Param("file"), time.Time{}, bytes.NewReader(body))
 }
 
-// page is what a template gets. A view sets the first three fields, and render the others.
+// page is what a template gets. A view sets the first three fields, and render sets the others.
 type page struct {
 	Title   string
 	Updates bool // the template "live" is rendered again every few seconds
@@ -143,7 +144,7 @@ type page struct {
 
 	Nav     string // the current entry of the navigation
 	URL     string // of this page, with its query
-	Theme   string // light, dark, or empty for that of the system
+	Theme   string // light, dark, or empty for the system's theme
 	Flash   string // what the last action did
 	Masked  bool   // personal data is hidden
 	CanSend bool
@@ -194,7 +195,7 @@ func (i *inspector) fail(c *gin.Context, err error) {
 	i.render(c, status, "error", page{Title: http.StatusText(status), Data: text})
 }
 
-// act returns the handler of an action. Afterwards the browser shows the page next, with a message about what was done.
+// act returns the handler of an action. It redirects the browser to the page next, which shows the message.
 func (i *inspector) act(f func(*gin.Context) (next, message string, err error)) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		next, message, err := f(c)
@@ -210,7 +211,7 @@ func (i *inspector) act(f func(*gin.Context) (next, message string, err error)) 
 // revealedKey marks a request that may see personal data.
 const revealedKey = "revealed"
 
-// revealed returns a view that shows the personal data that is masked otherwise, and logs who asked for it.
+// revealed returns a view that shows the personal data that is hidden otherwise, and logs the address that asked for it.
 func (i *inspector) revealed(what string, v view) view {
 	return func(c *gin.Context) (page, error) {
 		i.record(c, "personal data shown", "what", what)
@@ -221,15 +222,15 @@ func (i *inspector) revealed(what string, v view) view {
 	}
 }
 
-// masked reports whether a request must not see personal data.
+// masked reports whether the answer to a request must hide personal data.
 func (i *inspector) masked(c *gin.Context) bool { return i.Mask && !c.GetBool(revealedKey) }
 
-// record logs what somebody did.
+// record logs an action, with its path and the remote address.
 func (i *inspector) record(c *gin.Context, message string, facts ...any) {
 	i.Log.Info(message, append(facts, "path", c.Request.URL.Path, "remote_address", c.ClientIP())...)
 }
 
-// Personal returns a text that may name somebody, or a mask.
+// Personal formats a value that may name somebody. It returns a mask if personal data is hidden.
 func (p page) Personal(text any) string {
 	if shown := plain(text); shown == "" || !p.Masked {
 		return shown
@@ -239,7 +240,7 @@ func (p page) Personal(text any) string {
 
 const mask = "•••"
 
-// Person returns the name of a customer. Its mask keeps the initials.
+// Person returns the name of a customer, or only the initials if personal data is hidden.
 func (p page) Person(c models.Customer) string {
 	if !p.Masked {
 		return strings.TrimSpace(c.FirstName + " " + c.LastName)

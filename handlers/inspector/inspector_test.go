@@ -53,8 +53,10 @@ func newDesk(t testing.TB, databaseURL, password string, change func(*inspector.
 	d := &desk{t: t, log: &bytes.Buffer{}}
 	log := slog.New(slog.NewTextHandler(d.log, nil))
 	d.config = inspector.Config{
-		Store: store, Rejections: &handlers.Rejections{}, Subscriptions: func() []handlers.SubscriptionState { return nil },
-		Catalogue: []inspector.Sample{{Provider: "acme", Generation: "v1", Type: "person.reviewed", Meaning: "A review.", Body: []byte(`{"id":"evt_1"}`)}},
+		Store: store, Rejections: &handlers.Rejections{}, Subscriptions: func() []handlers.SubscriptionState {
+			return []handlers.SubscriptionState{{Provider: "unlisted", ID: "w1", Problem: "it is not active", Fix: "go run . subscriptions"}}
+		},
+		Catalogue: []inspector.Sample{{Provider: "unlisted", Generation: "v1", Type: "person.reviewed", Meaning: "A review.", Body: []byte(`{"id":"evt_1"}`)}},
 		Translate: func(models.Event) (models.Facts, error) { return facts, nil },
 		Queues: func(context.Context) ([]inspector.Queue, error) {
 			return []inspector.Queue{{Name: "default", Processed: 1234}}, nil
@@ -81,7 +83,7 @@ func onBothDialects(t *testing.T, test func(t *testing.T, databaseURL string)) {
 	t.Run("postgres", func(t *testing.T) { t.Parallel(); test(t, testservers.DatabaseURL(t)) })
 }
 
-// facts are those of every event.
+// facts are the facts of every event in these tests.
 var facts = models.Facts{
 	SubjectID: "subject-1",
 	Profile:   models.Profile{models.ExternalID: "acct-1", models.FirstName: "Rosalind", models.LastName: "Canary", models.Email: "rosalind@canary.example"},
@@ -120,7 +122,7 @@ func (d *desk) process(externalID string) int64 {
 func (d *desk) add(externalID, eventType string) {
 	d.t.Helper()
 	if _, err := d.config.Store.AddEvent(d.t.Context(), models.Event{
-		Provider: "acme", Generation: "v1", ExternalID: externalID, Type: eventType, Queue: models.DefaultQueue, Secret: "276c011b",
+		Provider: "unlisted", Generation: "v1", ExternalID: externalID, Type: eventType, Queue: models.DefaultQueue, Secret: "276c011b",
 		Body: []byte(`{"id":"` + externalID + `","name":"Rosalind Canary"}`), OccurredAt: models.At(noon), ReceivedAt: models.At(time.Now()),
 	}); err != nil {
 		d.t.Fatal(err)
@@ -174,6 +176,21 @@ var pages = []string{
 	"/", "/events", "/events?status=processed", "/events/1", "/customers", "/customers/1", "/customers?q=rosalind", "/cases", "/companies", "/follow-ups", "/queues", "/catalogue",
 }
 
+// A payload that would be huge if it were indented is shown as it is.
+func TestDeepPayload(t *testing.T) {
+	d := newDesk(t, sqliteURL(t), "", nil)
+	body := `{"a":"` + strings.Repeat("}", 9000) + `","b":` + strings.Repeat("[", 9000) + strings.Repeat("]", 9000) + `}`
+	if _, err := d.config.Store.AddEvent(t.Context(), models.Event{
+		Provider: "unlisted", ExternalID: "deep", Type: "person.reviewed", Queue: models.DefaultQueue, Body: []byte(body),
+		OccurredAt: models.At(noon), ReceivedAt: models.At(noon),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if page := d.get("/events/1", 200); len(page) > 100_000 || !strings.Contains(page, "[[[[") {
+		t.Errorf("a page of %d bytes for a payload of %d", len(page), len(body))
+	}
+}
+
 func TestPages(t *testing.T) {
 	onBothDialects(t, func(t *testing.T, databaseURL string) {
 		d := newDesk(t, databaseURL, "", nil)
@@ -185,8 +202,8 @@ func TestPages(t *testing.T) {
 		first := d.process("evt_2")
 		second := d.process("evt_1") // of the same time: the external ID decides which is newer
 		d.add("evt_3", "person.reviewed")
-		says(t, d.get("/", 200), "Deliveries per minute", "applied 1", "acct-1")
-		says(t, d.get("/events", 200), "acme: a person approved acct-1 by hand", "evt_3", "stale", "received")
+		says(t, d.get("/", 200), "Deliveries per minute", "applied 1", "acct-1", "it is not active", "go run . subscriptions")
+		says(t, d.get("/events", 200), "unlisted: a person approved acct-1 by hand", "evt_3", "stale", "received")
 		page := d.get(eventPath(first), 200)
 		says(t, page, "a person approved acct-1 by hand", "276c011b", "It established at least one new fact.", "Before", "verified", "tell", "Rosalind Canary",
 			eventPath(second)) // the next one of the same customer
@@ -239,7 +256,7 @@ func TestCustomerSearch(t *testing.T) {
 	})
 }
 
-// TestUpdates is what htmx asks for: only the live part of a page.
+// TestUpdates: an update by htmx gets only the live part of a page.
 func TestUpdates(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, sqliteURL(t), "", nil)
@@ -251,7 +268,7 @@ func TestUpdates(t *testing.T) {
 	}
 }
 
-// TestStaticFiles have the type that browsers want, and are sent once.
+// TestStaticFiles: they have the right content type, and are not sent again if they have not changed.
 func TestStaticFiles(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, sqliteURL(t), "", nil)
@@ -278,7 +295,7 @@ func TestPaging(t *testing.T) {
 	for n := range 120 {
 		d.add(fmt.Sprintf("evt_%03d", n), "person.reviewed")
 	}
-	next, seen := "/events?provider=acme", 0
+	next, seen := "/events?provider=unlisted", 0
 	for range 3 {
 		page := d.get(next, 200)
 		seen += strings.Count(page, `id="e`)
@@ -292,7 +309,7 @@ func TestPaging(t *testing.T) {
 	}
 }
 
-// TestReplayFiltered shows how many events a replay is about before it does anything, and then replays them.
+// TestReplayFiltered: the page first shows how many events would be replayed, and a second request replays them.
 func TestReplayFiltered(t *testing.T) {
 	onBothDialects(t, func(t *testing.T, databaseURL string) {
 		d := newDesk(t, databaseURL, "", nil)
@@ -342,7 +359,7 @@ func TestReplayFiltered(t *testing.T) {
 	})
 }
 
-// TestMasking: with MASK_PERSONAL_DATA no page shows personal data until somebody asks for it, and the log says who did.
+// TestMasking: with MASK_PERSONAL_DATA no page shows personal data until somebody asks for it, and each time is logged.
 func TestMasking(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, sqliteURL(t), "", func(c *inspector.Config) { c.Mask = true })
@@ -374,8 +391,8 @@ func TestMasking(t *testing.T) {
 	}
 }
 
-// TestWhoMayLook walks all routes of the admin side: other sites, other hosts and wrong passwords are refused, no page may be framed or run
-// a script of its own, and the public side has none of them.
+// TestWhoMayLook walks all routes of the admin side: other sites, other hosts and wrong passwords are refused, no page may be in a frame or run
+// an inline script, and the public server has none of these routes.
 func TestWhoMayLook(t *testing.T) {
 	t.Parallel()
 	open, locked := newDesk(t, sqliteURL(t), "", nil), newDesk(t, sqliteURL(t), "correct horse battery", nil)
@@ -389,10 +406,10 @@ func TestWhoMayLook(t *testing.T) {
 		path := strings.NewReplacer(":id", "1", ":file", "style.css", "*name", "cmdline").Replace(route.Path)
 		what := route.Method + " " + path
 		for name, change := range map[string]func(*http.Request){
-			"another site":       func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") },
-			"another host":       func(r *http.Request) { r.Host = "evil.example" },
-			"an old browser":     func(r *http.Request) { r.Header.Del("Sec-Fetch-Site"); r.Header.Set("Origin", "https://evil.example") },
-			"a page in a folder": func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "same-site") },
+			"another site":   func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") },
+			"another host":   func(r *http.Request) { r.Host = "evil.example" },
+			"an old browser": func(r *http.Request) { r.Header.Del("Sec-Fetch-Site"); r.Header.Set("Origin", "https://evil.example") },
+			"a subdomain":    func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "same-site") },
 		} {
 			if w := open.ask(route.Method, path, change); w.Code != http.StatusForbidden {
 				t.Errorf("%s from %s: %d, want 403", what, name, w.Code)
@@ -435,7 +452,7 @@ func TestWhoMayLook(t *testing.T) {
 	}
 }
 
-// TestGuidedStart offers a sample of each provider while nothing has arrived.
+// TestGuidedStart: while nothing has arrived, the overview offers a sample of each provider.
 func TestGuidedStart(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, sqliteURL(t), "", nil)
@@ -451,17 +468,17 @@ func TestNoSamplesInProduction(t *testing.T) {
 			t.Errorf("%s offers to send a sample", path)
 		}
 	}
-	if w := d.ask(http.MethodPost, "/catalogue/send provider=acme&generation=v1&type=person.reviewed"); w.Code != http.StatusNotFound {
+	if w := d.ask(http.MethodPost, "/catalogue/send provider=unlisted&generation=v1&type=person.reviewed"); w.Code != http.StatusNotFound {
 		t.Errorf("POST /catalogue/send: %d, want 404", w.Code)
 	}
 }
 
-// TestSampleRefused says why a sample did not get through.
+// TestSampleRefused: the page says why a sample was not accepted.
 func TestSampleRefused(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, sqliteURL(t), "", nil)
 	for form, want := range map[string]string{
-		"provider=acme&generation=v1&type=person.reviewed": "nothing listens", "provider=acme&generation=v9&type=person.reviewed": "there is no such sample",
+		"provider=unlisted&generation=v1&type=person.reviewed": "nothing listens", "provider=unlisted&generation=v9&type=person.reviewed": "there is no such sample",
 	} {
 		w := d.ask(http.MethodPost, "/catalogue/send "+form)
 		if w.Code != http.StatusBadRequest {

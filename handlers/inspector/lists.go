@@ -21,7 +21,7 @@ const pageSize = 50
 type listed struct {
 	Rows          any
 	Filter        url.Values
-	Older, Newest string // URLs of the next page, and of the first if this is another one
+	Older, Newest string // URLs of the next page and of the first page; empty if there is none, or if this is the first
 }
 
 // list returns the view of a list. read reads the filter and the rows.
@@ -98,7 +98,7 @@ func (i *inspector) replayOne(
 		i.Wake()
 		message := "It is being processed again."
 		if !replayed {
-			message = "It was not replayed: only what failed, was ignored or came from a sandbox is."
+			message = "It was not replayed. Only failed follow-ups, and failed, ignored or sandbox events, can be replayed."
 		}
 		return strings.Replace(next, ":id", c.Param("id"), 1), message, nil
 	}
@@ -107,12 +107,12 @@ func (i *inspector) replayOne(
 // queueRow is a queue, as the database and asynq see it.
 type queueRow struct {
 	Queue
-	Kind, Short string        // the parts of its name: what it is about, and which one it is
+	Kind, Short string        // the parts of its name: follow-up:callback has the kind follow-up
 	Waiting     int64         // rows in the database
-	Overdue     time.Duration // since when the first of them is due
+	Overdue     time.Duration // how long the first of them has been due
 }
 
-// queues shows each queue. Without asynq's figures it shows what the database knows.
+// queues shows each queue. If asynq's figures are not available, it shows only those of the database.
 func (i *inspector) queues(c *gin.Context) (page, error) {
 	ctx := c.Request.Context()
 	backlogs, err := i.Store.Backlogs(ctx)
@@ -188,6 +188,6 @@ func (i *inspector) sendSample(c *gin.Context) (next, message string, err error)
 	if err != nil || len(found) == 0 {
 		return "/events", "The sample was sent.", err
 	}
-	message = "The sample was signed with the server's own secret and went through the real receiver. This is what it did."
+	message = "The sample was signed with the server's own secret and went through the real receiver. This page shows what it did."
 	return fmt.Sprintf("/events/%d", found[0].ID), message, nil
 }

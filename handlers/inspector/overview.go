@@ -11,7 +11,7 @@ import (
 	"example.com/identity-webhooks/models"
 )
 
-// overview is the first page.
+// overview is the data of the first page.
 type overview struct {
 	models.Load
 	IsCut         bool // there were more deliveries in the last hour than Load counts
@@ -25,7 +25,7 @@ type overview struct {
 	Subscriptions []handlers.SubscriptionState
 	Rejections    []handlers.Rejection
 	Rejected      int64
-	Starts        []Sample // for an empty database
+	Starts        []Sample // samples to begin with, if the database is empty
 }
 
 const (
@@ -73,7 +73,7 @@ func (i *inspector) loadOverview(ctx context.Context, now time.Time) (o overview
 	return o, errors.Join(err1, err2, err3, err4)
 }
 
-// percentile returns the value that so many percent of the sorted ones do not exceed; 0 if there are none.
+// percentile returns a percentile of sorted values, such as the 95th: 95 percent of them are not larger. It is 0 if there are no values.
 func percentile(sorted []time.Duration, percent int) time.Duration {
 	if len(sorted) == 0 {
 		return 0
@@ -81,7 +81,8 @@ func percentile(sorted []time.Duration, percent int) time.Duration {
 	return sorted[(len(sorted)*percent+99)/100-1]
 }
 
-// starts returns a sample of each provider for the guided start: the first one that verifies a person or, if none does, is about one.
+// starts returns one sample of each provider for the guided start: the first that verifies a person or, if there is none, the first that is
+// about a person.
 func (i *inspector) starts() (list []Sample) {
 	rank := func(s Sample) int {
 		f, err := i.translate(models.Event{Provider: s.Provider, Generation: s.Generation, Type: s.Type, Body: s.Body})

@@ -13,11 +13,11 @@ const (
 	maxShown = 256 << 10
 	// maxLines is how many lines a payload has on a page.
 	maxLines = 4000
-	// maxIndent is how deeply a payload may be nested to be indented: each level makes all lines in it longer.
+	// maxIndent is how deeply a payload may be nested. A deeper one is not indented, because its lines would become too long.
 	maxIndent = 64
 )
 
-// line is a line of a payload: indentation, a key with its colon, a value of a kind, and what follows it.
+// line is a line of a payload: the indentation, a key with its colon, a value and its kind, and the comma.
 type line struct{ Indent, Key, Value, Kind, Tail string }
 
 // payload is the body of an event, indented for people.
@@ -60,22 +60,27 @@ func indent(body []byte) (text string, isJSON bool) {
 	return strings.ToValidUTF8(string(body), "\uFFFD"), false
 }
 
-// depth returns an upper bound of how deeply JSON is nested: brackets in texts count, too.
+// depth returns how deeply JSON is nested.
 func depth(body []byte) (deepest int) {
-	now := 0
-	for _, c := range body {
-		switch c {
-		case '{', '[':
+	now, inString := 0, false
+	for i := 0; i < len(body); i++ {
+		switch c := body[i]; {
+		case inString && c == '\\':
+			i++
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '{', c == '[':
 			now++
 			deepest = max(deepest, now)
-		case '}', ']':
+		case c == '}', c == ']':
 			now--
 		}
 	}
 	return deepest
 }
 
-// kind tells texts, numbers, words and punctuation apart.
+// kind returns the CSS class of a value: s for a string, n for a number, w for true, false and null, p for brackets.
 func kind(value string) string {
 	switch {
 	case value == "" || strings.ContainsAny(value[:1], "{}[]"):

@@ -54,7 +54,7 @@ func decision(d models.Decision, who string) string {
 	case models.StatusRejected:
 		return "a person rejected " + who + " by hand"
 	case models.StatusInReview:
-		return "a person wants another look at " + who
+		return "a person asked for another review of " + who
 	}
 	return "a person set " + who + " to " + words(d.Status)
 }
@@ -90,7 +90,7 @@ func why(d models.Decision) string {
 	case models.ByOpenCase:
 		return "A case is open"
 	}
-	return "The " + d.Source + " is at this stage"
+	return "The provider reported the progress of the " + d.Source
 }
 
 func caseEvent(c *models.CaseFacts) string {
@@ -126,16 +126,16 @@ func companyEvent(c *models.CompanyFacts) string {
 	return name + " was registered"
 }
 
-// explain says what has become of an event.
+// explain describes the state of an event.
 func explain(e models.Event) string { return outcomes[state(e)] }
 
 var outcomes = map[string]string{
 	string(models.Received):    "It is stored, and will be processed in a moment.",
 	string(models.Queued):      "It waits in the queue, is being processed, or waits for its next attempt.",
-	string(models.Failed):      "It was given up. Correct the cause, then replay it.",
+	string(models.Failed):      "It failed, and is not tried again. Fix the cause, then replay it.",
 	string(models.Quarantined): "Its ID was used before with another body, or the body contradicts itself. It is kept and never applied.",
 	string(models.Applied):     "It established at least one new fact.",
-	string(models.Stale):       "All it says is older than what was known already, so it changed nothing.",
+	string(models.Stale):       "Its facts are older than those already known, so it changed nothing.",
 	string(models.Ignored):     "It says nothing about a customer.",
 	string(models.Duplicate):   "An event with this ID was processed before.",
 	string(models.Sandbox):     "It comes from the provider's sandbox, and was recorded without being applied.",
@@ -146,11 +146,11 @@ func advice(r handlers.Rejection) string {
 	secret := strings.ToUpper(r.Provider) + "_WEBHOOK_SECRET"
 	switch r.Reason {
 	case handlers.WrongSecret:
-		return "Compare " + secret + " with the secret at the provider. A proxy that changes the body also causes this: `verify` tells which."
+		return "Compare " + secret + " with the secret at the provider. A proxy that changes the body also causes this: `verify` shows which it is."
 	case handlers.WrongToken:
 		return "The last part of the URL at the provider must be the value of " + secret + "."
 	case handlers.MissingSignature, handlers.MissingTimestamp:
-		return "The provider did not sign this, or a proxy removed the header. Scanners send this, too; ignore those."
+		return "The provider did not sign this, or a proxy removed the header. Scanners send such requests, too; ignore those."
 	case handlers.MalformedSignature, handlers.MalformedTimestamp, handlers.RepeatedHeader:
 		return "Look at the headers with `verify`. A proxy may have changed them, or it was a scanner."
 	case handlers.TooOld:
@@ -160,7 +160,7 @@ func advice(r handlers.Rejection) string {
 	case handlers.WrongID:
 		return "Somebody combined the headers of one event with the body of another. Report it to the provider if it continues."
 	case handlers.UnknownKey:
-		return "The provider signs with a new key. It sends the delivery again, once the key is known."
+		return "The provider signs with a key that is not known yet. It was asked to send the delivery again."
 	}
 	switch reason := string(r.Reason); {
 	case strings.HasPrefix(reason, "no such path"):

@@ -14,16 +14,16 @@ import (
 )
 
 const (
-	verifyBytes = "Verify the bytes of the body as they come, before a framework, proxy or editor rewrites them."
+	verifyBytes = "Verify the bytes of the body as they arrive, before a framework, proxy or editor rewrites them."
 	bom         = "\xef\xbb\xbf"
 )
 
-// bodyChanges lead from the body that came to the one that may have been signed.
+// bodyChanges lead from the body that arrived to the one that may have been signed.
 var bodyChanges = []change{
 	{inBody, fault{"newline_removed", "A newline was removed from the end of the body on the way.", verifyBytes},
 		followed("\n", "\r\n")},
 	{inBody, fault{"newline_added", "A newline was added to the end of the body on the way.",
-		"Verify the bytes of the body as they come: editors and echo add a newline, and curl needs --data-binary."},
+		"Verify the bytes of the body as they arrive: editors and echo add a newline, and curl needs --data-binary."},
 		func(b string) []string {
 			return []string{strings.TrimSuffix(b, "\n"), strings.TrimSuffix(b, "\r\n"), strings.TrimRight(b, "\r\n")}
 		}},
@@ -47,8 +47,8 @@ var bodyChanges = []change{
 		"its JSON means the same, but spaces, the order of members or escapes differ.", verifyBytes}, rewritings},
 	{inBody, fault{"body_encoded", "The body was encoded after it was signed, as base64, gzip or a JSON string.",
 		"Verify the body in the form in which it was signed: a gateway or a log has encoded it."}, decodings},
-	{inBody, fault{"empty_body_signed", "The signature is that of an empty body.",
-		"The sender must read the body once and sign what it read: something had read it before."}, always("")},
+	{inBody, fault{"empty_body_signed", "The sender signed an empty body.",
+		"The body was probably read before it was signed. The sender must read it once and sign what it read."}, always("")},
 }
 
 // keyTable are the changes that lead from the configured secret to the key that may have been used.
@@ -63,7 +63,7 @@ var keyTable = []change{
 		func(s string) []string {
 			return []string{strings.Trim(s, " \t\r\n\"'`"), s + "\n", s + "\r\n", s + " ", " " + s, `"` + s + `"`, "'" + s + "'"}
 		}},
-	{inKey, fault{"secret_case", "The sender's secret differs in upper and lower case.", "Copy the secret again."},
+	{inKey, fault{"secret_case", "The sender's secret differs from ours in upper and lower case only.", "Copy the secret again."},
 		func(s string) []string { return []string{strings.ToLower(s), strings.ToUpper(s)} }},
 	{inKey, fault{"empty_secret", "The sender used an empty secret.",
 		"Set the secret at the sender: the variable that it reads is empty or has another name."}, always("")},
@@ -74,14 +74,14 @@ func (c Case) keyChanges() (list []change) {
 	for _, name := range slices.Sorted(maps.Keys(c.Secrets)) {
 		secrets, hint := c.Secrets[name], "Configure the right secret for each provider: the two may have been swapped."
 		if name == c.Provider {
-			secrets, hint = c.Spare, "Verify with that one, or configure the other."
+			secrets, hint = c.Spare, "Verify with that secret, or configure the other one at the sender."
 		}
 		list = append(list, change{inKey, fault{"other_secret",
 			fmt.Sprintf("The sender used the configured secret of %s.", name), hint}, always(values(secrets)...)})
 	}
 	own := values(c.Secrets[c.Provider])
 	return append(append(list, keyTable...), change{inKey, fault{"secret_comma",
-		"The secret contains a comma, and was taken for several secrets.",
+		"The secret contains a comma, so it was read as several secrets.",
 		"Choose a secret without commas: in the configuration they separate the active secrets."},
 		always(strings.Join(own, ","), strings.Join(own, ", "))})
 }
@@ -125,12 +125,12 @@ func (c Case) messageChanges(s handlers.Scheme, readings []reading) []change {
 			"The signed timestamp is in another unit (seconds or milliseconds) than the one that was sent.",
 			"Sign the timestamp as it is sent, in seconds."}, always(otherUnit...)},
 		{inMessage, fault{"other_content",
-			"The body was signed with its own time or ID in front, or it was joined with the timestamp in another way.", documented},
+			"The body was signed with another time or an ID in front, or joined with the timestamp in another way.", documented},
 			always(other...)},
 	}
 }
 
-// headers returns the values of the headers whose names have an ending.
+// headers returns the values of the headers whose names end in a text.
 func (c Case) headers(ending string) (list []string) {
 	for _, name := range slices.Sorted(maps.Keys(c.Delivery.Header)) {
 		if strings.HasSuffix(name, ending) {
@@ -148,7 +148,7 @@ func (c Case) members(names ...string) (list []string) {
 	return list
 }
 
-// distinct returns the first eight different texts that are not empty.
+// distinct returns the first eight texts that are different and not empty.
 func distinct(texts []string) (list []string) {
 	for _, t := range texts {
 		if t != "" && !slices.Contains(list, t) && len(list) < 8 {
@@ -158,7 +158,7 @@ func distinct(texts []string) (list []string) {
 	return list
 }
 
-// followed returns a function that appends each of the endings.
+// followed returns a function that returns a text with each of the endings.
 func followed(endings ...string) func(string) []string {
 	return func(text string) (list []string) {
 		for _, ending := range endings {
@@ -168,7 +168,7 @@ func followed(endings ...string) func(string) []string {
 	}
 }
 
-// decoded returns what a secret encodes, with and without its prefix.
+// decoded returns the keys that a secret may encode in hex or base64, with its prefix and without.
 func decoded(secret string) (keys []string) {
 	for _, text := range []string{secret, strings.TrimPrefix(secret, "whsec_")} {
 		if key, err := hex.DecodeString(text); err == nil {
@@ -181,7 +181,7 @@ func decoded(secret string) (keys []string) {
 	return keys
 }
 
-// decodeBase64 reads all ways to write base64. It returns nil if text is none of them.
+// decodeBase64 decodes all variants of base64. It returns nil if text is not base64.
 func decodeBase64(text string) []byte {
 	for _, e := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
 		if raw, err := e.DecodeString(text); err == nil {

@@ -1,7 +1,8 @@
-// Package diagnosis says why a delivery is not valid. The provider's own Verify decides whether it is. Only if it is not, a
-// search tries what else may have been signed, and with which key, until something leads to the signature.
+// Package diagnosis explains why a delivery is not valid. The provider's own Verify decides whether a delivery is valid. If
+// it is not, a search tries typical mistakes in the body, the signed message and the key, until one or two of them explain
+// the signature.
 //
-// What it says never contains a secret, a signature or a part of a body.
+// An explanation never contains a secret, a signature or a part of a body.
 package diagnosis
 
 import (
@@ -18,8 +19,8 @@ import (
 // Case is a delivery, and what to verify it with.
 type Case struct {
 	Request
-	Secrets map[string][]handlers.Secret // by provider; those of other providers are only tried
-	Spare   []handlers.Secret            // secrets of the provider that are only tried
+	Secrets map[string][]handlers.Secret // by provider; those of other providers only help to explain a failure
+	Spare   []handlers.Secret            // more secrets of the provider, which only help to explain a failure
 	Options map[string]string
 }
 
@@ -52,8 +53,8 @@ type fault struct {
 	explanation, hint string
 }
 
-// Diagnose verifies a delivery and, if that fails, says why. It does no I/O. The error is that of handlers.NewProvider: there
-// is no such provider, or no secret to verify with.
+// Diagnose verifies a delivery and, if it is not valid, says why. It does no I/O. It returns the error of
+// handlers.NewProvider if there is no such provider, or no secret to verify with.
 func Diagnose(c Case) (Finding, error) {
 	p, err := c.provider(c.Provider)
 	if err != nil {
@@ -87,7 +88,7 @@ func (c Case) provider(name string) (handlers.Provider, error) {
 	return handlers.NewProvider(name, handlers.Settings{Secrets: c.Secrets[name], Options: c.Options})
 }
 
-// invalid makes a finding of faults. The first is the one to fix first.
+// invalid makes a finding from faults. The first is the one to fix first.
 func (c Case) invalid(faults ...fault) Finding {
 	f := Finding{Provider: c.Provider, Cause: faults[0].cause, Explanation: faults[0].explanation, Hint: faults[0].hint}
 	for _, also := range faults[1:] {
@@ -103,7 +104,7 @@ func (c Case) invalid(faults ...fault) Finding {
 	return f
 }
 
-// faults says why a delivery was refused for this reason. There is always at least one.
+// faults explains why a delivery was refused for this reason. There is always at least one.
 func (c Case) faults(p handlers.Provider, reason handlers.Reason) []fault {
 	for _, name := range slices.Sorted(maps.Keys(c.Secrets)) {
 		other, err := c.provider(name)
@@ -113,20 +114,20 @@ func (c Case) faults(p handlers.Provider, reason handlers.Reason) []fault {
 		if _, err := other.Verify(c.Delivery); err == nil {
 			return []fault{{"other_provider",
 				fmt.Sprintf("The delivery is from %s: the configured secret of %s verifies it.", name, name),
-				fmt.Sprintf("Register with %s the URL that ends in /webhooks/%s.", name, name)}}
+				fmt.Sprintf("At %s, register the URL that ends in /webhooks/%s.", name, name)}}
 		}
 	}
 	h := c.Delivery.Header
 	s := p.Schemes()[0]
-	for _, other := range slices.Backward(p.Schemes()) { // the first whose header is there decides
+	for _, other := range slices.Backward(p.Schemes()) { // use the first one whose header is there
 		if len(h.Values(other.Header)) > 0 {
 			s = other
 		}
 	}
 	for _, name := range []string{s.Header, s.Timestamp} {
 		if n := len(h.Values(name)); n > 1 {
-			return []fault{{"repeated_header", fmt.Sprintf("%s comes %d times, and it is not clear which one counts.", name, n),
-				"Make sure that it is sent once: a proxy may add one of its own."}}
+			return []fault{{"repeated_header", fmt.Sprintf("%s is there %d times, and it is not clear which one counts.", name, n),
+				"Make sure that it is sent only once: a proxy may add a second one."}}
 		}
 	}
 	switch {
@@ -134,7 +135,7 @@ func (c Case) faults(p handlers.Provider, reason handlers.Reason) []fault {
 		return []fault{c.wrongToken()}
 	case reason == handlers.WrongID:
 		return []fault{{"other_id",
-			fmt.Sprintf("The signature is right, but %s differs from the event's ID in the body, or comes twice.", s.ID),
+			fmt.Sprintf("The signature is right, but %s differs from the event's ID in the body, or is there twice.", s.ID),
 			"Send the header and the body of the same delivery: a proxy or a test may have mixed them up."}}
 	case h.Get(s.Header) == "":
 		return []fault{c.noSignature(s)}
@@ -146,12 +147,12 @@ func (c Case) faults(p handlers.Provider, reason handlers.Reason) []fault {
 func (c Case) wrongToken() fault {
 	hint := fmt.Sprintf("Register the URL that ends in /webhooks/%s/<secret>, with special characters escaped once.", c.Provider)
 	if c.Delivery.Token == "" {
-		return fault{"missing_token", "The path lacks the secret at its end.", hint}
+		return fault{"missing_token", "The secret is missing at the end of the path.", hint}
 	}
 	for _, change := range c.keyChanges() {
 		for _, secret := range values(c.Secrets[c.Provider]) {
 			if slices.Contains(change.of(secret), c.Delivery.Token) {
-				change.fault.explanation = "The path ends in another secret. " + change.fault.explanation
+				change.fault.explanation = "The path ends in a wrong secret. " + change.fault.explanation
 				return change.fault
 			}
 		}
@@ -171,22 +172,22 @@ func (c Case) signatureFaults(s handlers.Scheme) []fault {
 	faults := slices.Concat(r.faults, untimed)
 	switch {
 	case explained && len(changes) == 0 && len(faults) > 0:
-		faults[0].explanation += " Apart from that the signature is right."
+		faults[0].explanation += " Apart from that, the signature is right."
 	case explained:
 		faults = append(faults, changes...)
-	case untimed == nil: // without the timestamp, nobody can tell
+	case untimed == nil: // without the timestamp, it is not known what was signed
 		faults = append(faults, c.unexplained())
 	}
 	if untimed == nil {
 		faults = append(faults, stale(s, timestamp, c.Delivery.ReceivedAt)...)
 	}
-	if len(faults) == 0 { // the provider refuses what its scheme allows
+	if len(faults) == 0 { // the provider refuses a delivery that its scheme allows
 		return []fault{undecided}
 	}
 	return faults
 }
 
-var undecided = fault{"wrong_secret_or_changed_body", "The signature is well formed and matches nothing that was tried: " +
+var undecided = fault{"wrong_secret_or_changed_body", "The signature is well formed, but nothing that was tried leads to it: " +
 	"either another secret was used, or this is not the body that was signed.",
 	"Compare the secret with the one in the provider's dashboard. If it is the same, capture the body as bytes, not from a log."}
 
@@ -197,8 +198,8 @@ func (c Case) unexplained() fault {
 		return fault{"body_cut_short", fmt.Sprintf("The body is cut short: Content-Length promises %d bytes more.", c.Missing),
 			"Capture the whole delivery."}
 	case len(c.Delivery.Body) == 0:
-		return fault{"body_empty", "The body is empty, and the signature is that of another one.",
-			"Find out what reads the body before you capture it."}
+		return fault{"body_empty", "The body is empty, but the signature is that of another body.",
+			"Find out what reads the body before it is captured."}
 	}
 	return undecided
 }

@@ -19,17 +19,17 @@ import (
 
 // Request is a delivery as it went over the wire, or as a tool shows it.
 type Request struct {
-	Path     string // as it is written, without the query; empty if there is no request line
-	Provider string // that the path leads to; empty if there is none
+	Path     string // as written in the request line, without the query; empty if there is no request line
+	Provider string // the one in the path; empty if there is none
 	Delivery handlers.Delivery
-	Missing  int    // bytes of the body that Content-Length promises and that are not there
-	Extra    []byte // what follows the body that Content-Length promises
+	Missing  int    // how many bytes of the body are missing, according to Content-Length
+	Extra    []byte // what follows the body, according to Content-Length
 }
 
 var requestLine = regexp.MustCompile(`^[A-Z]+ (?:[a-zA-Z]+://[^/ ]*)?(/[^?\s]*)`)
 
 // ParseRequest reads an optional request line, headers, an empty line and the body. Lines end in LF or CRLF. The body is as
-// long as Content-Length says, if it is there; a chunked body is put together. The errors quote nothing of the request.
+// long as Content-Length says, if that header is there. A chunked body is decoded. The errors quote no part of the request.
 func ParseRequest(raw []byte) (Request, error) {
 	if len(raw) == 0 {
 		return Request{}, errors.New("the request is empty")
@@ -55,7 +55,7 @@ func ParseRequest(raw []byte) (Request, error) {
 func (r *Request) cutBody(raw []byte) {
 	r.Delivery.Body = raw
 	if strings.EqualFold(r.Delivery.Header.Get("Transfer-Encoding"), "chunked") {
-		// If there are no chunks, a tool has put them together already.
+		// If there are no chunks, a tool has already decoded them.
 		if body, err := io.ReadAll(httputil.NewChunkedReader(bytes.NewReader(raw))); err == nil {
 			r.Delivery.Body = body
 		}
@@ -71,7 +71,7 @@ func (r *Request) cutBody(raw []byte) {
 	}
 }
 
-// setPath finds the provider that a path leads to, and the token after it.
+// setPath sets the path, and the provider and the token in it.
 func (r *Request) setPath(path string) {
 	r.Path = path
 	_, rest, _ := strings.Cut(path, "/webhooks/")

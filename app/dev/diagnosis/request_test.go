@@ -14,9 +14,9 @@ import (
 func TestParseRequest(t *testing.T) {
 	t.Parallel()
 	for raw, want := range map[string]Request{
-		"POST /webhooks/acme HTTP/1.1\r\nX-A: b\r\n\r\n{}\r\n": request("/webhooks/acme", "{}\r\n", "X-A", "b"),
-		"POST /webhooks/acme?x=1\nx-a:\tb \nX-A: c\n\n\n{}":    request("/webhooks/acme", "\n{}", "X-A", "b", "c"),
-		"POST https://a.example/webhooks/acme HTTP/2\n\n":      request("/webhooks/acme", ""),
+		"POST /webhooks/unlisted HTTP/1.1\r\nX-A: b\r\n\r\n{}\r\n": request("/webhooks/unlisted", "{}\r\n", "X-A", "b"),
+		"POST /webhooks/unlisted?x=1\nx-a:\tb \nX-A: c\n\n\n{}":    request("/webhooks/unlisted", "\n{}", "X-A", "b", "c"),
+		"POST https://a.example/webhooks/unlisted HTTP/2\n\n":      request("/webhooks/unlisted", ""),
 		"X-A: b: c\n\nbody":          request("", "body", "X-A", "b: c"),
 		"\xef\xbb\xbfX-A: b\n\nbody": request("", "body", "X-A", "b"),
 		"X-A: b":                     request("", "", "X-A", "b"),

@@ -15,7 +15,7 @@ import (
 	"example.com/identity-webhooks/handlers"
 )
 
-// toLatin1 returns the text as it is if it does not fit.
+// toLatin1 converts UTF-8 to Latin-1. It returns the text unchanged if Latin-1 lacks one of its characters.
 func toLatin1(text string) string {
 	var out []byte
 	for _, r := range text {
@@ -27,6 +27,7 @@ func toLatin1(text string) string {
 	return string(out)
 }
 
+// fromLatin1 converts Latin-1 to UTF-8.
 func fromLatin1(text string) string {
 	var out []byte
 	for _, c := range []byte(text) {
@@ -35,7 +36,7 @@ func fromLatin1(text string) string {
 	return string(out)
 }
 
-// decodings returns what is in a body that is a JSON string, base64 or gzip.
+// decodings returns the decoded body if it is a JSON string, base64 or gzip.
 func decodings(body string) (list []string) {
 	text := strings.TrimSpace(body)
 	if plain, err := jsontext.AppendUnquote(nil, text); err == nil {
@@ -52,8 +53,8 @@ func decodings(body string) (list []string) {
 	return list
 }
 
-// What differs between programs that write JSON: members and numbers, spaces, and which characters are escaped. These stand
-// only inside strings, so they can be replaced everywhere.
+// Programs that write JSON differ in the order of members, in numbers, in spaces and in the characters that they escape.
+// These characters occur only inside strings, so they can be replaced everywhere.
 var (
 	memberOptions = []jsontext.Options{
 		json.JoinOptions(),
@@ -76,8 +77,8 @@ var (
 	}
 )
 
-// rewritings returns the ways in which programs may have written the JSON of a body; none if it is not JSON. In a large one no
-// characters are escaped: that would take hundreds of megabytes.
+// rewritings returns the ways in which programs may have written the JSON of a body; none if it is not JSON. For a large
+// body it tries no escapes: that would take hundreds of megabytes.
 func rewritings(body string) (list []string) {
 	escapes := escapes
 	if len(body) > pairLimit {

@@ -8,7 +8,7 @@ import (
 	"example.com/identity-webhooks/handlers"
 )
 
-// attempt is one way in which a MAC may have been made, by part.
+// attempt is one way in which a MAC may have been made. It is indexed by part.
 type attempt [3]string
 
 // part is a part of an attempt.
@@ -30,7 +30,7 @@ func (a attempt) mac(h handlers.Hash) []byte {
 	return m.Sum(nil)
 }
 
-// change is a mistake of the sender or of something on the way. It turns one part of an attempt into others.
+// change is a mistake of the sender or of something on the way. It turns one part of an attempt into alternatives.
 type change struct {
 	part  part
 	fault fault
@@ -45,11 +45,11 @@ func (c change) apply(a attempt) (list []attempt) {
 	return list
 }
 
-// pairLimit is the size in bytes of the largest body for which two changes at once are tried: larger ones take seconds.
+// pairLimit is the size in bytes of the largest body for which pairs of changes are tried: larger ones would take seconds.
 const pairLimit = 64 << 10
 
-// explain finds the changes that lead to one of the MACs in a signature header: none, one or two. If nothing leads to one, it
-// returns the first reading.
+// explain finds the changes that lead to one of the MACs in a signature header: none, one or two. If no changes lead
+// to a MAC, it returns the first reading and false.
 func (c Case) explain(s handlers.Scheme, readings []reading) (match reading, faults []fault, found bool) {
 	start, changes := c.start(s, readings), c.changes(s, readings)
 	matches := func(a attempt) bool {
@@ -93,7 +93,8 @@ func explainOne(attempts []attempt, changes []change, matches func(attempt) bool
 	return f, false
 }
 
-// start returns what the scheme signs, with each secret. Without the timestamp that is not known.
+// start returns the attempts without a mistake: what the scheme signs, with each secret. If the timestamp is needed and
+// missing, inMessage is empty.
 func (c Case) start(s handlers.Scheme, readings []reading) (list []attempt) {
 	for _, secret := range values(c.Secrets[c.Provider]) {
 		for _, message := range s.Messages {
@@ -120,7 +121,7 @@ func (c Case) timestamp(s handlers.Scheme, r reading) string {
 	return c.Delivery.Header.Get(s.Timestamp)
 }
 
-// changes returns all changes. The first ones are tried first.
+// changes returns all changes, in the order in which they are tried.
 func (c Case) changes(s handlers.Scheme, readings []reading) []change {
 	var list []change
 	if len(c.Extra) > 0 {

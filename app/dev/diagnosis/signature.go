@@ -17,26 +17,26 @@ import (
 
 // reading is one way to read the value of a signature header.
 type reading struct {
-	mac       []byte        // without its end if it is cut off; nil if there is none
+	mac       []byte        // only its start if it is cut off; nil if there is none
 	hash      handlers.Hash // that the MAC was made with
 	timestamp string        // in the same header
-	faults    []fault       // how the value differs from what the scheme says
+	faults    []fault       // how the value differs from the form that the scheme asks for
 }
 
 // leastMAC is how many bytes of a MAC that was cut off are enough to recognise it.
 const leastMAC = 8
 
-// isOf reports whether an attempt leads to the MAC.
+// isOf reports whether the MAC is the one that an attempt leads to.
 func (r reading) isOf(a attempt) bool {
 	want := a.mac(r.hash)
 	return len(want) >= len(r.mac) && hmac.Equal(r.mac, want[:len(r.mac)])
 }
 
-// anyPrefix is what some providers write before a MAC: the hash, or a version.
+// anyPrefix matches what some providers write before a MAC: the hash, or a version.
 var anyPrefix = regexp.MustCompile(`(?i)^(?:(?:hmac-?)?sha-?[0-9]+ ?[=:]|v[01][=,])+`)
 
-// readSignature reads a header's value as liberally as it can. It returns at least one reading. If there is no MAC, it returns
-// only one.
+// readSignature reads a header's value as liberally as it can. It returns at least one reading. If there is no MAC, it
+// returns only one.
 func readSignature(s handlers.Scheme, value string) []reading {
 	f := form{s}
 	var faults []fault
@@ -49,7 +49,7 @@ func readSignature(s handlers.Scheme, value string) []reading {
 		list = []reading{{faults: []fault{f.fault("malformed_signature", "has no v1=<MAC> that can be read.")}}}
 	case s.Pairs:
 	case list != nil:
-		faults = append(faults, f.fault("other_scheme", "has the form t=…,v1=… as Stripe sends it."))
+		faults = append(faults, f.fault("other_scheme", "has the form t=…,v1=… that Stripe uses."))
 	default:
 		prefix := anyPrefix.FindString(value)
 		list = f.read(value[len(prefix):])
@@ -60,7 +60,7 @@ func readSignature(s handlers.Scheme, value string) []reading {
 		case prefix == "":
 			faults = append(faults, f.fault("missing_prefix", "lacks its prefix "+s.Prefix+"."))
 		default:
-			faults = append(faults, f.fault("wrong_prefix", "must have the prefix "+s.Prefix+" exactly so, and once."))
+			faults = append(faults, f.fault("wrong_prefix", "must have exactly the prefix "+s.Prefix+", and only once."))
 		}
 	}
 	for i := range list {
@@ -107,7 +107,7 @@ func (f form) readPairs(value string) (list []reading) {
 	return list
 }
 
-// read reads a MAC in hex or base64. One that is shorter than the scheme's may be of another hash or cut off.
+// read reads a MAC in hex or base64. If it is shorter than the scheme's MACs, it may be of another hash or cut off.
 func (f form) read(text string) (list []reading) {
 	var faults []fault
 	raw, err := hex.DecodeString(text)
@@ -127,7 +127,7 @@ func (f form) read(text string) (list []reading) {
 		switch {
 		case len(raw) == size && !odd && hash == f.Hash:
 		case len(raw) == size && !odd:
-			r.faults = append(r.faults, f.fault("other_hash", fmt.Sprintf("is as long as a MAC of %s, not of %s.", hash, f.Hash)))
+			r.faults = append(r.faults, f.fault("other_hash", fmt.Sprintf("has the length of a MAC of %s, not of %s.", hash, f.Hash)))
 		case len(raw) < size && len(raw) >= leastMAC && hash == f.Hash && encoding == f.Encoding:
 			r.faults = []fault{f.fault("truncated_signature", "is cut off.")}
 		default:
@@ -141,7 +141,7 @@ func (f form) read(text string) (list []reading) {
 	return list
 }
 
-// noSignature says what there is instead of a signature header.
+// noSignature is the fault of a delivery without the scheme's signature header.
 func (c Case) noSignature(s handlers.Scheme) fault {
 	h := c.Delivery.Header
 	hint := fmt.Sprintf("Send %s, and check that no proxy drops it.", s.Header)
@@ -150,7 +150,7 @@ func (c Case) noSignature(s handlers.Scheme) fault {
 	}
 	for _, name := range slices.Sorted(maps.Keys(h)) {
 		if lower := strings.ToLower(name); strings.Contains(lower, "signature") || strings.Contains(lower, "hmac") {
-			return fault{"other_header", fmt.Sprintf("%s is missing, but there is %s.", s.Header, name), hint}
+			return fault{"other_header", fmt.Sprintf("%s is missing, but %s is there.", s.Header, name), hint}
 		}
 	}
 	return fault{"missing_header", s.Header + " is missing, and there is no other signature.", hint}
@@ -174,7 +174,7 @@ func noTimestamp(s handlers.Scheme, text string) []fault {
 		return nil
 	case text == "":
 		return []fault{{"missing_timestamp", name + " is missing or empty.",
-			"Keep it: a proxy, or whoever saved the delivery, may have dropped it."}}
+			"Find out what dropped it: perhaps a proxy, or the tool that saved the delivery."}}
 	case inMilliseconds.MatchString(text):
 		return []fault{{"timestamp_unit", name + " is in milliseconds, not in seconds.", hint}}
 	}
@@ -183,7 +183,7 @@ func noTimestamp(s handlers.Scheme, text string) []fault {
 
 // stale says how far a timestamp in seconds differs from our clock; nil if it is within the limits.
 func stale(s handlers.Scheme, text string, now time.Time) []fault {
-	const hint = "Check both clocks and their time zones. For a saved delivery, give the time when it came with --at."
+	const hint = "Check both clocks and their time zones. For a saved delivery, use --at to give the time when it was received."
 	seconds, _ := strconv.ParseInt(text, 10, 64) // zero for a scheme without timestamps, which has no limits
 	age := now.Sub(time.Unix(seconds, 0)).Truncate(time.Second)
 	switch {

@@ -1,4 +1,4 @@
-// What htmx does not do: local times, the theme, copying, the search in a payload, and the pause of updates.
+// What htmx does not do: local times, the theme, copying, the search in a payload, and pausing the updates.
 "use strict";
 document.documentElement.classList.add("js");
 
@@ -35,7 +35,7 @@ async function copy(button) {
 	try {
 		await navigator.clipboard.writeText(text);
 		toast("Copied");
-	} catch { // not allowed, or a page without HTTPS that is not on localhost
+	} catch { // the browser allows it only with permission, and only over HTTPS or on localhost
 		const dialog = document.getElementById("copied");
 		dialog.querySelector("pre").textContent = text;
 		dialog.showModal();
@@ -79,7 +79,7 @@ document.addEventListener("input", (e) => {
 		search(e.target);
 	}
 });
-// An update that brings nothing new is not shown, so that it moves no focus and no selection.
+// If an update is the same as what is shown, keep the page as it is, so that the focus and the selection stay.
 const live = (page) => page.getElementById("live")?.outerHTML;
 let shown = live(document);
 document.addEventListener("htmx:beforeSwap", (e) => {
@@ -95,7 +95,7 @@ document.addEventListener("htmx:configRequest", (e) => {
 	}
 });
 
-// Leaving the page cancels an update on its way. That is no error, so htmx does not hear of it.
+// Leaving the page cancels an update that is in flight. That is not an error, so do not let htmx report one.
 let underway = null;
 document.addEventListener("htmx:beforeSend", (e) => { underway = e.detail.xhr; });
 addEventListener("beforeunload", () => {
