@@ -9,7 +9,7 @@ const (
 	Queued      EventStatus = "queued"      // offered to the queue, being processed, or waiting for a retry
 	Processed   EventStatus = "processed"   // done, with an Outcome
 	Failed      EventStatus = "failed"      // given up: the dead letters
-	Quarantined EventStatus = "quarantined" // contradicts another event or itself; never applied
+	Quarantined EventStatus = "quarantined" // contradicts itself, or another event that has not failed; not applied
 )
 
 // EventStatuses lists the states of an event.

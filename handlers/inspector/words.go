@@ -133,7 +133,7 @@ var outcomes = map[string]string{
 	string(models.Received):    "It is stored, and will be processed in a moment.",
 	string(models.Queued):      "It waits in the queue, is being processed, or waits for its next attempt.",
 	string(models.Failed):      "It failed, and is not tried again. Fix the cause, then replay it.",
-	string(models.Quarantined): "Its ID was used before with another body, or the body contradicts itself. It is kept and never applied.",
+	string(models.Quarantined): "Its ID was used before with another body, or the body contradicts itself. It is kept, but not applied.",
 	string(models.Applied):     "It established at least one new fact.",
 	string(models.Stale):       "Its facts are older than those already known, so it changed nothing.",
 	string(models.Ignored):     "It says nothing about a customer.",
@@ -167,6 +167,10 @@ func advice(r handlers.Rejection) string {
 		return "Correct the URL at the provider."
 	case strings.HasPrefix(reason, "no secret"):
 		return "Set the variable and restart."
+	case strings.HasPrefix(reason, "wrong method"):
+		return "Set the webhook up to send POST requests. Somebody who opens the URL in a browser causes this as well."
+	case strings.HasPrefix(reason, "body"):
+		return "It was not read to the end: it is larger than 1 MiB, or the connection broke or was too slow."
 	}
 	return "The log says more. `verify` explains a signature that does not verify."
 }
