@@ -342,8 +342,11 @@ func TestCrowd(t *testing.T) {
 		if !crowded.Load() {
 			t.Error("64 senders at once are no crowd")
 		}
-		for deadline := time.Now().Add(10 * time.Second); s.Crowded(); time.Sleep(10 * time.Millisecond) {
-			if time.Now().After(deadline) {
+		deadline := time.After(10 * time.Second)
+		for tick := time.Tick(10 * time.Millisecond); s.Crowded(); {
+			select {
+			case <-tick:
+			case <-deadline:
 				t.Fatal("the crowd does not end")
 			}
 		}

@@ -241,6 +241,8 @@ func ask(t *testing.T, s *Store) {
 	must(err)
 	_, err = s.ChangesBy(ctx, 20_001)
 	must(err)
+	_, err = s.FailedAttempts(ctx, 20_001)
+	must(err)
 	_, _, err = s.Neighbours(ctx, 7, 7)
 	must(err)
 	_, err = s.Case(ctx, "acme", "c")

@@ -2,6 +2,7 @@ package models
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -166,9 +167,15 @@ func claim[T any](ctx context.Context, s *Store, o Offer, now time.Time, omit []
 
 // Retry ends a failed attempt: the row is due again at next, or failed if next is zero. It may return ErrClaimLost.
 func (s *Store) Retry(ctx context.Context, w Work, id int64, attempts int, cause error, next time.Time) error {
+	text := storable(cause.Error(), maxError)
 	err := s.transact(ctx, func(tx *gorm.DB) error {
+		if w == EventWork {
+			if err := addFailedAttempt(tx, id, attempts, text); err != nil {
+				return err
+			}
+		}
 		err := orNone(tx.Table(string(w)).Where("id = ? AND attempts = ? AND due_at > 0", id, attempts).Updates(map[string]any{
-			"due_at": At(next), "failed": next.IsZero(), "last_error": storable(cause.Error(), maxError),
+			"due_at": At(next), "failed": next.IsZero(), "last_error": text,
 		}), ErrClaimLost)
 		if err != nil || w != EventWork || !next.IsZero() {
 			return err
@@ -176,6 +183,35 @@ func (s *Store) Retry(ctx context.Context, w Work, id int64, attempts int, cause
 		return replaceFailed(tx, id)
 	})
 	return wrap(fmt.Sprintf("retry row %d of %s", id, w), err)
+}
+
+// FailedAttempt is an attempt at an event that ended with an error.
+type FailedAttempt struct {
+	EventID int64
+	Attempt int // from 1; a replay begins with 1 again
+	BeganAt Time
+	EndedAt Time
+	Error   string
+}
+
+// addFailedAttempt records an attempt that ends now. It began when the event was claimed, which is ClaimTimeout before it is due again.
+func addFailedAttempt(tx *gorm.DB, id int64, attempts int, text string) error {
+	var claimed PendingEvent
+	if err := tx.Select("due_at").Where("id = ? AND attempts = ? AND due_at > 0", id, attempts).Take(&claimed).Error; err != nil {
+		if errors.Is(err, gorm.ErrRecordNotFound) {
+			return ErrClaimLost
+		}
+		return err
+	}
+	return tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&FailedAttempt{
+		EventID: id, Attempt: attempts, BeganAt: At(claimed.DueAt.Add(-ClaimTimeout)), EndedAt: At(time.Now()), Error: text,
+	}).Error
+}
+
+// FailedAttempts lists the newest failed attempts at an event, the newest first.
+func (s *Store) FailedAttempts(ctx context.Context, eventID int64) (list []FailedAttempt, err error) {
+	err = s.read.WithContext(ctx).Where("event_id = ?", eventID).Order("began_at DESC").Limit(50).Find(&list).Error
+	return list, wrap("list failed attempts", err)
 }
 
 // maxError is the longest error text that is stored, in bytes.

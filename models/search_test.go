@@ -57,6 +57,24 @@ func TestEventsByTime(t *testing.T) {
 	})
 }
 
+// TestFailedAttempts: an attempt that failed is kept with its time and error, one whose claim was lost is not.
+func TestFailedAttempts(t *testing.T) {
+	onBothDialects(t, func(t *testing.T, s *models.Store) {
+		add(t, s, event("e", "{}"), models.Accepted)
+		e := only(t, claim(t, s, now))
+		if err := s.Retry(ctx, models.EventWork, e.ID, e.Attempts+1, errors.New("late"), now); !errors.Is(err, models.ErrClaimLost) {
+			t.Errorf("retry without a claim: %v", err)
+		}
+		if err := s.Retry(ctx, models.EventWork, e.ID, e.Attempts, errors.New("no"), now); err != nil {
+			t.Fatal(err)
+		}
+		list, err := s.FailedAttempts(ctx, e.ID)
+		if err != nil || len(list) != 1 || list[0].Attempt != 1 || list[0].Error != "no" || !list[0].BeganAt.Equal(models.At(now).Time) {
+			t.Errorf("failed attempts %+v, %v", list, err)
+		}
+	})
+}
+
 // TestChangesBy finds what an event did to a customer, and the customer's other events.
 func TestChangesBy(t *testing.T) {
 	onBothDialects(t, func(t *testing.T, s *models.Store) {

@@ -93,6 +93,7 @@ type eventDetails struct {
 	Facts          models.Facts
 	Problem        error // why its facts cannot be read; nil if they can
 	Changes        []models.Change
+	FailedAttempts []models.FailedAttempt
 	FollowUps      []models.FollowUp
 	Previous, Next int64 // events of the same customer
 }
@@ -105,14 +106,15 @@ func (i *inspector) event(c *gin.Context) (page, error) {
 	}
 	d := eventDetails{Event: e}
 	d.Facts, d.Problem = i.translate(e)
-	var err1, err2, err3 error
+	var err1, err2, err3, err4 error
 	err1 = i.about(ctx, &d)
 	d.Changes, err2 = i.Store.ChangesBy(ctx, e.ID)
 	d.FollowUps, err3 = i.Store.FollowUps(ctx, models.FollowUpFilter{EventID: e.ID}, models.Page{Limit: pageSize})
+	d.FailedAttempts, err4 = i.Store.FailedAttempts(ctx, e.ID)
 	d.Headline = headline(e, d.Facts, d.Problem, d.Customer)
 	return page{
 		Title: handlers.ProviderTitle(e.Provider) + ": " + d.Headline, Updates: e.Status == models.Received || e.Status == models.Queued, Data: d,
-	}, errors.Join(err1, err2, err3)
+	}, errors.Join(err1, err2, err3, err4)
 }
 
 // eventInPath reads the event whose ID is in the path.

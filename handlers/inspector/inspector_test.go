@@ -337,7 +337,7 @@ func TestReplayFiltered(t *testing.T) {
 			}
 			return len(events)
 		}
-		says(t, d.get("/events/1", 200), "it is broken", "Replay")
+		says(t, d.get("/events/1", 200), "it is broken", "Replay", "attempt 1 at")
 		says(t, d.get("/events/replay?status=failed&since=1h", 200), "2 events would be replayed")
 		says(t, d.get("/events/replay?status=failed&until=1h", 200), "None of these events can be replayed")
 		if n := failed(); n != 2 {

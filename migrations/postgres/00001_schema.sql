@@ -42,6 +42,16 @@ CREATE TABLE pending_events (
 CREATE INDEX pending_events_due ON pending_events (queue, due_at) WHERE due_at > 0;
 CREATE INDEX pending_events_failed ON pending_events (id) WHERE failed;
 
+-- The attempts at events that ended with an error. Nothing depends on them: they are for people who look for the cause.
+CREATE TABLE failed_attempts (
+    event_id BIGINT NOT NULL,
+    attempt  BIGINT NOT NULL,
+    began_at BIGINT NOT NULL,
+    ended_at BIGINT NOT NULL,
+    error    TEXT   NOT NULL,
+    PRIMARY KEY (event_id, began_at)
+);
+
 -- The idempotency record. It holds no personal data and outlives the event's body.
 CREATE TABLE processed_events (
     external_id  TEXT    NOT NULL,
@@ -220,5 +230,6 @@ DROP TABLE cases;
 DROP TABLE customers;
 DROP TABLE facts;
 DROP TABLE processed_events;
+DROP TABLE failed_attempts;
 DROP TABLE pending_events;
 DROP TABLE events;
