@@ -37,12 +37,12 @@ func OpenQueue(url, prefix string) (*Queue, error) {
 	if url == "" {
 		return openEmbedded(prefix), nil
 	}
-	o, err := redisOptions(url)
+	o, err := RedisOptions(url)
 	if err != nil {
 		return nil, err
 	}
 	relay, worker := *o, *o
-	relay.MinRetryBackoff, relay.MaxRetryBackoff, relay.PoolSize, relay.DialerRetries = 8*time.Millisecond, 64*time.Millisecond, 16, 1
+	relay.MinRetryBackoff, relay.MaxRetryBackoff, relay.PoolSize = 8*time.Millisecond, 64*time.Millisecond, 16
 	worker.MinRetryBackoff, worker.MaxRetryBackoff, worker.PoolSize, worker.DialerRetries = 250*time.Millisecond, time.Second, 20, 2
 	worker.DialerRetryTimeout = 250 * time.Millisecond
 	return &Queue{prefix: prefix, relay: redis.NewUniversalClient(&relay), worker: redis.NewUniversalClient(&worker)}, nil
@@ -53,18 +53,20 @@ func CheckRedisURL(url string) error {
 	if url == "" {
 		return nil
 	}
-	_, err := redisOptions(url)
+	_, err := RedisOptions(url)
 	return err
 }
 
 // errRedisURL replaces the errors of the parsers, which quote the URL.
 var errRedisURL = errors.New("not a valid URL: special characters in user and password must be percent-encoded, such as %40 for @")
 
-// redisOptions reads a URL. asynq can do that itself, but ignores the user name and has no short timeouts: if Redis drops packets,
-// enqueuing blocks for 100 s.
-func redisOptions(redisURL string) (*redis.UniversalOptions, error) {
+// RedisOptions returns the options of a client for a URL that OpenQueue accepts. The error contains no part of the URL.
+//
+// asynq can read URLs itself, but ignores the user name and has no short timeouts: if Redis drops packets, enqueuing blocks for 100 s.
+func RedisOptions(redisURL string) (*redis.UniversalOptions, error) {
 	o := &redis.UniversalOptions{
-		DialTimeout: time.Second, ReadTimeout: 2 * time.Second, WriteTimeout: 2 * time.Second, PoolTimeout: time.Second, MaxRetries: 1,
+		DialTimeout: time.Second, ReadTimeout: 2 * time.Second, WriteTimeout: 2 * time.Second, PoolTimeout: time.Second,
+		MaxRetries: 1, DialerRetries: 1,
 		ContextTimeoutEnabled:    true, // without it a deadline does not end a read
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}

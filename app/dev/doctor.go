@@ -155,7 +155,7 @@ func checkPublicURL(_ context.Context, c app.Config) []finding {
 
 // secretLine matches a line of .env that sets a secret, or a URL that may contain a password.
 var secretLine = regexp.MustCompile(
-	`(?m)^[^#\n]*((SECRET|SECRET_SANDBOX|PASSWORD|API_KEY|SLACK_WEBHOOK_URL)[ \t]*[=:][ \t]*[^\s#]|://[^/\s]*@)`)
+	`(?m)^[^#\n]*((SECRET|SECRET_SANDBOX|PASSWORD|API_KEY|SLACK_WEBHOOK_URL)[ \t]*[=:][ \t]*[^\s#]|://[^/\s]*@|[?&]password=)`)
 
 // checkFiles finds files with secrets or personal data that other users of this computer can read.
 func checkFiles(_ context.Context, c app.Config) (found []finding) {
@@ -263,34 +263,20 @@ func checkPostgres(ctx context.Context, address string) []finding {
 	return found
 }
 
-// openRedis opens a Redis whose URL jobs.CheckRedisURL accepts.
-func openRedis(url string) redis.UniversalClient {
-	logging.Disable() // go-redis prints to standard error
-	scheme, rest, _ := strings.Cut(url, "://")
-	switch scheme {
-	case "redis-sentinel":
-		o, _ := redis.ParseFailoverURL("redis://" + rest)
-		return redis.NewFailoverClient(o)
-	case "redis-cluster":
-		o, _ := redis.ParseClusterURL("redis://" + rest)
-		return redis.NewClusterClient(o)
-	}
-	o, _ := redis.ParseURL(url)
-	return redis.NewClient(o)
-}
-
 // checkRedis tries what asynq needs: keys, scripts and channels whose names begin with asynq.
 func checkRedis(ctx context.Context, c app.Config) []finding {
 	if c.RedisURL == "" {
 		return fine("embedded, since REDIS_URL is not set")
 	}
-	if jobs.CheckRedisURL(c.RedisURL) != nil {
-		return nil // the configuration is wrong
+	o, err := jobs.RedisOptions(c.RedisURL)
+	if err != nil {
+		return nil // it is a finding of the configuration
 	}
-	r := openRedis(c.RedisURL)
+	logging.Disable() // go-redis prints to standard error
+	r := redis.NewUniversalClient(o)
 	defer r.Close() //nolint:errcheck // what it wrote expires
 	key := "asynq:{" + c.QueuePrefix + ":doctor-" + strings.ToLower(rand.Text()) + "}"
-	err := cmp.Or(
+	err = cmp.Or(
 		r.Set(ctx, key, 1, time.Minute).Err(),
 		r.Eval(ctx, "return redis.call('DEL', KEYS[1])", []string{key}).Err(),
 		r.Publish(ctx, "asynq:cancel", key).Err(),

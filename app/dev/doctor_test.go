@@ -10,8 +10,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/redis/go-redis/v9"
+
 	"example.com/identity-webhooks/app/testservers"
 	"example.com/identity-webhooks/handlers"
+	"example.com/identity-webhooks/jobs"
 )
 
 // The exit codes of doctor.
@@ -96,8 +99,9 @@ func TestDoctorFiles(t *testing.T) {
 	}
 	for line, want := range map[string]string{
 		"": "ok: ", "LOG_LEVEL=warn\n": "ok: ",
-		"ADMIN_PASSWORD=0123456789abcdef\n":                      "warning: .env has mode 0644: other users can read it",
-		"DATABASE_URL=postgres://me:secret@localhost/webhooks\n": "warning: .env has mode 0644: other users can read it",
+		"ADMIN_PASSWORD=0123456789abcdef\n":                       "warning: .env has mode 0644: other users can read it",
+		"DATABASE_URL=postgres://me:secret@localhost/webhooks\n":  "warning: .env has mode 0644: other users can read it",
+		"DATABASE_URL=postgres://localhost/webhooks?password=x\n": "warning: .env has mode 0644: other users can read it",
 	} {
 		writeFile(t, ".env", string(example)+line)
 		if err := os.Chmod(".env", 0o644); err != nil {
@@ -197,7 +201,11 @@ func TestDoctorRedis(t *testing.T) {
 	isolate(t)
 	r := testservers.NewRedis(t)
 	address := r.URL()
-	admin := openRedis(address)
+	o, err := jobs.RedisOptions(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	admin := redis.NewUniversalClient(o)
 	defer admin.Close() //nolint:errcheck // the server ends with the test
 	for _, c := range []struct {
 		rights, command string
