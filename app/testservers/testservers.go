@@ -20,6 +20,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // install is what to tell somebody who has no servers.
@@ -65,6 +66,21 @@ func must(t testing.TB, err error) {
 		t.Fatalf("%v; REQUIRE_SERVERS=1 asks for it: %s", err, install)
 	default:
 		t.Fatal(err)
+	}
+}
+
+// await waits until done returns true.
+func await(t testing.TB, what string, done func() bool) {
+	t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(patience)
+	for !done() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("%s: not within %v", what, patience)
+		}
 	}
 }
 

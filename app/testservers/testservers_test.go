@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 )
 
 func TestMain(m *testing.M) { os.Exit(Main(m)) }
@@ -46,21 +45,6 @@ func (r *recorder) Skipf(format string, args ...any) {
 func (r *recorder) Fatalf(format string, args ...any) {
 	r.result, r.message = "failed", fmt.Sprintf(format, args...)
 	runtime.Goexit()
-}
-
-// await waits until done returns true.
-func await(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(patience)
-	for !done() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("%s: not within %v", what, patience)
-		}
-	}
 }
 
 // isRunning says whether there is such a process. One that only waits for its parent to notice its death is not.
