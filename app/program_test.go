@@ -60,7 +60,7 @@ func launch(t *testing.T, path, role string, b backend, settings ...string) *pro
 		running: &running{t: t, addr: testservers.FreeAddress(t), adminAddr: testservers.FreeAddress(t), providers: providers(t), log: &buffer{}},
 		path:    path, dir: t.TempDir(), stopped: make(chan struct{}),
 	}
-	p.environ = environment(b, append(settings, "ADDR="+p.addr, "ADMIN_ADDR="+p.adminAddr, "LOG_LEVEL=warn", "ROLE="+role)...)
+	p.environ = environment(b, append([]string{"ADDR=" + p.addr, "ADMIN_ADDR=" + p.adminAddr, "LOG_LEVEL=warn", "ROLE=" + role}, settings...)...)
 	p.done.Go(p.keep)
 	t.Cleanup(func() {
 		p.end(syscall.SIGCONT, syscall.SIGTERM)
