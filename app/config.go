@@ -49,7 +49,7 @@ type Config struct {
 	TrustedProxies []netip.Prefix `env:"-"`
 	// Secrets are the active secrets of each provider that has any.
 	Secrets map[string][]handlers.Secret `env:"-"`
-	// SecretPaths are the files that …_WEBHOOK_SECRET_FILE names, by provider.
+	// SecretPaths are the files that …_FILE variables name, by the variable without _FILE.
 	SecretPaths map[string]string `env:"-"`
 	// SecretsFile is the file that development secrets came from; empty otherwise.
 	SecretsFile string `env:"-"`
@@ -85,7 +85,8 @@ func (e UsageError) ExitCode() int { return 2 }
 var queuePrefix = regexp.MustCompile(`^[a-z0-9_:-]{1,50}$`)
 
 // ReadConfig reads the configuration from the environment, given in the form of os.Environ. Spaces and newlines around a value are
-// dropped, and an empty variable counts as not set. The error lists all problems, one per line, and shows no password or secret.
+// dropped, and an empty variable counts as not set. A variable that may hold a secret can be given as <NAME>_FILE, the path of a file. The
+// error lists all problems, one per line, and shows no password or secret.
 func ReadConfig(environ []string) (Config, error) {
 	vars := map[string]string{}
 	for name, value := range env.ToMap(environ) {
@@ -95,6 +96,7 @@ func ReadConfig(environ []string) (Config, error) {
 	}
 	var c Config
 	var p problems
+	c.readFiles(vars, &p)
 	if err := env.ParseWithOptions(&c, env.Options{Environment: vars}); err != nil {
 		p = append(p, parseProblems(err, vars)...)
 	} else {
@@ -179,7 +181,7 @@ func (c *Config) checkAddresses(p *problems) {
 		}
 	}
 	host, _, err := net.SplitHostPort(c.AdminAddr)
-	if ip := net.ParseIP(host); err == nil && host != "localhost" && (ip == nil || !ip.IsLoopback()) && c.AdminPassword == "" {
+	if ip := net.ParseIP(host); err == nil && host != "localhost" && (ip == nil || !ip.IsLoopback()) && c.AdminPassword == "" && c.SecretPaths["ADMIN_PASSWORD"] == "" {
 		p.addf("ADMIN_ADDR is %q, which others can reach: set ADMIN_PASSWORD, or use 127.0.0.1", c.AdminAddr)
 	}
 	for text := range strings.SplitSeq(c.Proxies, ",") {

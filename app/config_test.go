@@ -133,6 +133,12 @@ func TestConfigProblems(t *testing.T) {
 		{append(production, secret+"_SANDBOX=CANARY"), secret + "_SANDBOX is shorter than 16 bytes, so it can be guessed"},
 		{append(production, "ADMIN_PASSWORD=CANARY"), "ADMIN_PASSWORD is shorter than 16 bytes, so it can be guessed"},
 		{append(production, "ADMIN_PASSWORD=please-changeme-soon"), "ADMIN_PASSWORD looks like a placeholder, so it can be guessed"},
+		{append(production, "ADMIN_PASSWORD=abcabcabcabcabcabc"), "ADMIN_PASSWORD has fewer than 5 different characters, so it can be guessed"},
+		{append(production, "ADMIN_PASSWORD=1234567890123456"), "ADMIN_PASSWORD is a sequence, so it can be guessed"},
+		{append(production, "CALLBACK_URL=https://a.example", "CALLBACK_SECRET=whsec_q6urq6urq6urq6urq6urq6urq6urq6urq6urq6urq6s="),
+			"CALLBACK_SECRET has fewer than 5 different characters, so it can be guessed"},
+		{append(production, "SLACK_WEBHOOK_URL=http://slack.example/CANARY"), "SLACK_WEBHOOK_URL is http://, and its host is not private"},
+		{append(production, "CALLBACK_URL=http://192.0.2.1/CANARY", "CALLBACK_SECRET=whsec_"+strings.Repeat(strong, 3)), "CALLBACK_URL is http://, and its host is not private"},
 		{[]string{"APP_ENV=production"}, "no provider has a secret: set at least one of "},
 		{append(splitEnv[:1:1], "ROLE=worker"), `ROLE is "worker": separate roles share their work through Postgres and Redis; set DATABASE_URL and REDIS_URL`},
 		{append(splitEnv[1:2:2], "ROLE=receiver", secret+"="+strong), `ROLE is "receiver": separate roles share their work through Postgres and Redis; set DATABASE_URL and REDIS_URL`},
@@ -151,6 +157,8 @@ func TestValidConfigs(t *testing.T) {
 		append([]string{"ROLE=receiver"}, splitEnv...),
 		{"ADMIN_ADDR=127.9.9.9:81"}, {"ADMIN_ADDR=[::1]:81"}, {"ADMIN_ADDR=localhost:81"}, {"ADMIN_ADDR=:81", "ADMIN_PASSWORD=" + strong},
 		{"DATABASE_URL=postgres://app:p%40w@a:5432,b:5432/app?sslmode=disable"}, {"DATABASE_URL=sqlite:data/@home#1.db"},
+		{"APP_ENV=production", secret + "=" + strong, "CALLBACK_URL=http://10.0.0.1", "CALLBACK_SECRET=whsec_" + strings.Repeat(strong, 3), "SLACK_WEBHOOK_URL=http://chat.internal"},
+		{"APP_ENV=production", secret + "=" + strong, "SLACK_WEBHOOK_URL=http://localhost:1", "DATABASE_URL=postgres://u:u@db/x"}, // only a warning
 		{"REDIS_URL=redis-sentinel://a:1?master_name=m&addr=b:2"}, {"PUBLIC_URL=https://kyc.example"},
 	} {
 		if _, err := ReadConfig(environ); err != nil {
@@ -203,6 +211,14 @@ func TestWeakSecretsInDevelopment(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, c.Warnings); err != nil || diff != "" {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	for env, want := range map[string][]string{
+		Production: {"DATABASE_URL: the password is shorter than 16 bytes, so it can be guessed"}, Development: nil,
+	} {
+		c, err := ReadConfig([]string{"APP_ENV=" + env, secret + "=" + strong, "DATABASE_URL=postgres://postgres:postgres@localhost/x", "REDIS_URL=redis://cache"})
+		if diff := cmp.Diff(want, c.Warnings); err != nil || diff != "" {
+			t.Errorf("%s: %v (-want +got):\n%s", env, err, diff)
+		}
 	}
 }
 

@@ -1,81 +1,92 @@
 package app
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/agnivade/levenshtein"
 	"github.com/caarlos0/env/v11"
 
+	"example.com/identity-webhooks/app/subscriptions"
 	"example.com/identity-webhooks/handlers"
 )
 
-// SecretName returns the name of the environment variable with the secrets of a provider. With the suffix _FILE, the variable names a file
-// that contains them; with _SANDBOX, it contains those of the provider's sandbox.
+// SecretName returns the name of the environment variable with the secrets of a provider. With the suffix _SANDBOX, it contains those of
+// the provider's sandbox.
 func SecretName(provider string) string { return strings.ToUpper(provider) + "_WEBHOOK_SECRET" }
 
-// checkSecrets reads the secrets of all providers, and checks them and the admin password.
-func (c *Config) checkSecrets(vars map[string]string, p *problems) {
-	before := len(*p)
+// holdsSecret matches the variables that may hold a secret. Each can be given as <NAME>_FILE.
+var holdsSecret = regexp.MustCompile(`_(PASSWORD|SECRET|URL|KEYS?)(_ID|_SANDBOX)?$`)
+
+// readFiles reads the values of the variables that <NAME>_FILE gives. Docker and systemd provide secrets as files, and unlike a file, the
+// environment of a process is inherited by its children and often ends up in reports.
+func (c *Config) readFiles(vars map[string]string, p *problems) {
 	c.SecretPaths = map[string]string{}
-	for _, provider := range handlers.ProviderNames() {
-		if path := vars[SecretName(provider)+"_FILE"]; path != "" {
-			c.SecretPaths[provider] = path
+	for _, name := range knownVariables() {
+		path := vars[name+"_FILE"]
+		if path == "" || !holdsSecret.MatchString(name) {
+			continue
+		}
+		c.SecretPaths[name] = path
+		text, err := readText(path)
+		switch text = strings.TrimSpace(text); {
+		case vars[name] != "":
+			p.addf("%s and %s_FILE are both set: use one", name, name)
+		case err != nil:
+			p.addf("%s_FILE: %w", name, err)
+		case text == "":
+			p.addf("%s_FILE: %s is empty", name, path)
+		default:
+			vars[name] = text
 		}
 	}
+}
+
+// checkSecrets reads the secrets of all providers, and checks how strong the secrets are.
+func (c *Config) checkSecrets(vars map[string]string, p *problems) {
+	before := len(*p)
 	c.Secrets = readSecrets(vars, p)
 	if len(*p) > before {
 		return
 	}
-	if len(c.Secrets) == 0 && c.Env == Production && c.Role != RoleWorker {
-		var names []string
-		for _, provider := range handlers.ProviderNames() {
-			names = append(names, SecretName(provider))
-		}
+	var names []string
+	inFile := false // perhaps one that cannot be read
+	for _, provider := range handlers.ProviderNames() {
+		names = append(names, SecretName(provider))
+		inFile = inFile || c.SecretPaths[SecretName(provider)] != ""
+	}
+	if len(c.Secrets) == 0 && !inFile && c.Env == Production && c.Role != RoleWorker {
 		p.addf("no provider has a secret: set at least one of %s", strings.Join(names, ", "))
 	}
 	if _, err := c.Providers(); err != nil {
 		*p = append(*p, err)
 	}
-	for _, weak := range c.weakSecrets() {
+	for _, weak := range append(c.weakSecrets(), c.unencrypted()...) {
 		if c.Env == Production {
 			*p = append(*p, errors.New(weak))
 		} else {
 			c.Warnings = append(c.Warnings, weak)
 		}
 	}
+	c.Warnings = append(c.Warnings, c.weakPasswords()...)
 }
 
 // readSecrets reads the secrets of each provider.
 func readSecrets(vars map[string]string, p *problems) map[string][]handlers.Secret {
 	secrets := map[string][]handlers.Secret{}
 	for _, provider := range handlers.ProviderNames() {
-		name := SecretName(provider)
-		file, sandbox := name+"_FILE", name+"_SANDBOX"
-		if vars[name] != "" && vars[file] != "" {
-			p.addf("%s and %s are both set: use one", name, file)
-			continue
-		}
-		for _, variable := range []string{name, file, sandbox} {
-			text := vars[variable]
-			if text == "" {
-				continue
-			}
-			if variable == file {
-				var err error
-				if text, err = readText(text); err != nil {
-					p.addf("%s: %w", variable, err)
-					continue
-				}
-			}
-			values := SplitSecrets(text)
-			if len(values) == 0 {
+		for _, variable := range []string{SecretName(provider), SecretName(provider) + "_SANDBOX"} {
+			values := SplitSecrets(vars[variable])
+			if len(values) == 0 && vars[variable] != "" {
 				p.addf("%s holds no secret", variable)
 			}
 			for _, value := range values {
-				secrets[provider] = append(secrets[provider], handlers.Secret{Value: value, Sandbox: variable == sandbox})
+				secrets[provider] = append(secrets[provider], handlers.Secret{Value: value, Sandbox: variable != SecretName(provider)})
 			}
 		}
 	}
@@ -95,13 +106,12 @@ func SplitSecrets(text string) (values []string) {
 // weakSecrets describes each variable whose value can be guessed.
 func (c *Config) weakSecrets() (list []string) {
 	check := func(name, value string) {
-		if why := weakness(value); why != "" {
+		if why := weakness(value); value != "" && why != "" {
 			list = append(list, fmt.Sprintf("%s %s, so it can be guessed", name, why))
 		}
 	}
-	if c.AdminPassword != "" {
-		check("ADMIN_PASSWORD", c.AdminPassword)
-	}
+	check("ADMIN_PASSWORD", c.AdminPassword)
+	check("CALLBACK_SECRET", c.CallbackSecret)
 	for _, provider := range handlers.ProviderNames() {
 		for _, s := range c.Secrets[provider] {
 			name := SecretName(provider)
@@ -114,25 +124,91 @@ func (c *Config) weakSecrets() (list []string) {
 	return slices.Compact(list)
 }
 
-// placeholders are parts of example values that must be replaced.
-var placeholders = []string{"changeme", "change-me", "change_me", "replace-", "replace_", "your-", "your_", "placeholder", "xxxxxx"}
+// weakPasswords describes the stores whose password can be guessed. That is only a warning, and only in production: the store may be
+// reachable through a private network alone, and it may not ask for a password at all.
+func (c *Config) weakPasswords() (list []string) {
+	for _, v := range [][2]string{{"DATABASE_URL", c.DatabaseURL}, {"REDIS_URL", c.RedisURL}} {
+		u, err := url.Parse(v[1])
+		if err != nil || c.Env != Production {
+			continue
+		}
+		if password, isSet := u.User.Password(); isSet && weakness(password) != "" {
+			list = append(list, fmt.Sprintf("%s: the password %s, so it can be guessed", v[0], weakness(password)))
+		}
+	}
+	return list
+}
+
+// unencrypted describes the URLs at which personal data would be sent over the internet in plain text. Private addresses, names without a
+// dot and names that are reserved for private networks are allowed.
+func (c *Config) unencrypted() (list []string) {
+	for _, v := range [][2]string{{"CALLBACK_URL", c.CallbackURL}, {"SLACK_WEBHOOK_URL", c.SlackURL}} {
+		u, err := url.Parse(v[1])
+		if err != nil || u.Scheme != "http" || !subscriptions.IsPublic(u.Hostname()) || privateName.MatchString(u.Hostname()) {
+			continue
+		}
+		list = append(list, v[0]+" is http://, and its host is not private: use https://, since personal data is sent there")
+	}
+	return list
+}
+
+var privateName = regexp.MustCompile(`\.(localhost|local|internal|svc|home\.arpa)\.?$`)
+
+// weaknesses say why a secret can be guessed. A value is its text or, after whsec_, the bytes that the text stands for.
+var weaknesses = []struct {
+	why string
+	is  func(secret, value string) bool
+}{
+	{"is shorter than 16 bytes", func(secret, _ string) bool { return len(secret) < 16 }},
+	{"looks like a placeholder", func(secret, _ string) bool { return placeholder.MatchString(secret) }},
+	{"has fewer than 5 different characters", func(_, value string) bool { return differentBytes(value) < 5 }},
+	{"is a sequence", isSequence},
+}
+
+// placeholder matches example values that must be replaced.
+var placeholder = regexp.MustCompile(`(?i)change[-_]?me|replace[-_]|your[-_]|placeholder|xxxxxx|password|^<.*>$`)
 
 // weakness returns why a secret can be guessed; empty if it cannot.
 func weakness(secret string) string {
-	lower := strings.ToLower(secret)
-	switch {
-	case len(secret) < 16:
-		return "is shorter than 16 bytes"
-	case slices.ContainsFunc(placeholders, func(p string) bool { return strings.Contains(lower, p) }),
-		strings.HasPrefix(secret, "<") && strings.HasSuffix(secret, ">"):
-		return "looks like a placeholder"
+	value, encoded := strings.CutPrefix(secret, "whsec_")
+	if key, err := base64.StdEncoding.DecodeString(value); encoded && err == nil {
+		value = string(key)
+	}
+	for _, w := range weaknesses {
+		if w.is(secret, value) {
+			return w.why
+		}
 	}
 	return ""
+}
+
+func differentBytes(value string) int {
+	seen := map[byte]bool{}
+	for _, b := range []byte(value) {
+		seen[b] = true
+	}
+	return len(seen)
+}
+
+// isSequence reports whether most bytes follow the one before them, as in 12345678 and abcdefgh.
+func isSequence(_, value string) bool {
+	steps := 0
+	for i := 1; i < len(value); i++ {
+		if d := int(value[i]) - int(value[i-1]); d >= -1 && d <= 1 {
+			steps++
+		}
+	}
+	return 4*steps >= 3*(len(value)-1)
 }
 
 // misspelt describes the variables that are not read but resemble one that is.
 func misspelt(vars map[string]string) (list []string) {
 	known := knownVariables()
+	for _, name := range known {
+		if holdsSecret.MatchString(name) {
+			known = append(known, name+"_FILE")
+		}
+	}
 	for name := range vars {
 		if slices.Contains(known, name) {
 			continue
@@ -160,7 +236,7 @@ func knownVariables() (names []string) {
 	}
 	for _, provider := range handlers.ProviderNames() {
 		name := SecretName(provider)
-		names = append(names, name, name+"_FILE", name+"_SANDBOX", sandboxOption(provider).Name)
+		names = append(names, name, name+"_SANDBOX", sandboxOption(provider).Name)
 		for _, o := range handlers.ProviderOptions(provider) {
 			names = append(names, o.Name)
 		}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -52,12 +53,12 @@ func TestSecretFiles(t *testing.T) {
 		if diff := cmp.Diff(want, got); err != nil || diff != "" {
 			t.Errorf("%q: %v (-want +got):\n%s", text, err, diff)
 		}
-		if c.SecretPaths[provider] != file {
+		if c.SecretPaths[secret] != file {
 			t.Errorf("paths %v, want %s", c.SecretPaths, file)
 		}
 	}
 	for text, want := range map[string]string{
-		"\n":                      " holds no secret",
+		"\n":                      ": " + file + " is empty",
 		"\xff\xfeC\x00A\x00N\x00": ": " + file + " is not UTF-8 text: UTF-16 must be saved as UTF-8",
 		"C\x00A\x00":              ": " + file + " is not UTF-8 text: UTF-16 must be saved as UTF-8",
 	} {
@@ -69,6 +70,60 @@ func TestSecretFiles(t *testing.T) {
 	}
 }
 
+// TestEverySecretCanBeInAFile: each variable that may hold a secret is read from the file that <NAME>_FILE names, and errors never quote
+// the file. Other variables, such as TLS_KEY_FILE, have no such form.
+func TestEverySecretCanBeInAFile(t *testing.T) {
+	t.Parallel()
+	want := []string{
+		"ADMIN_PASSWORD=" + strong, "DATABASE_URL=postgres://u:" + strong + "@db/x", "REDIS_URL=redis://:" + strong + "@cache", "SMTP_URL=smtp://u:" + strong + "@mail",
+		"MAIL_FROM=a@b.example", "CALLBACK_URL=https://a.example/" + strong, "CALLBACK_SECRET=whsec_" + strings.Repeat(strong, 3),
+		"SLACK_WEBHOOK_URL=https://slack.example/" + strong, secret + "=" + strong, secret + "_SANDBOX=" + strong + "1", "APP_ENV=production",
+	}
+	for _, name := range knownVariables() {
+		if strings.Contains(name, "_API_KEY") || name == "TRST_PROJECT_ID" {
+			want = append(want, name+"="+strong)
+		}
+	}
+	var environ []string
+	dir, inFiles := t.TempDir(), 0
+	for _, variable := range want {
+		name, value, _ := strings.Cut(variable, "=")
+		if !strings.Contains(value, strong) || name == "TRST_PROJECT_ID" {
+			environ = append(environ, variable)
+			continue
+		}
+		writeFile(t, filepath.Join(dir, name), value+"\n")
+		environ, inFiles = append(environ, name+"_FILE="+filepath.Join(dir, name)), inFiles+1
+	}
+	fromEnv, err1 := ReadConfig(want)
+	fromFiles, err2 := ReadConfig(environ)
+	if err := errors.Join(err1, err2); err != nil || len(fromFiles.SecretPaths) != inFiles || inFiles < 14 {
+		t.Fatalf("%v; %d variables in files, %d files", err, inFiles, len(fromFiles.SecretPaths))
+	}
+	if fromFiles.SecretPaths = fromEnv.SecretPaths; !reflect.DeepEqual(fromEnv, fromFiles) { // cmp would print them through String
+		t.Errorf("got another configuration from files than from variables:\n%#v\n%#v", fromFiles, fromEnv)
+	}
+	for _, name := range []string{"LOG_LEVEL", "APP_ENV"} {
+		if c, err := ReadConfig([]string{name + "_FILE=/no/such/file"}); err != nil || len(c.SecretPaths) > 0 {
+			t.Errorf("%s_FILE is read: %v", name, err)
+		}
+	}
+	broken := filepath.Join(dir, "broken")
+	writeFile(t, broken, "CANARY://u:CANARY@CANARY")
+	for _, variable := range environ {
+		name, isFile := strings.CutSuffix(strings.SplitN(variable, "=", 2)[0], "_FILE")
+		if !isFile {
+			continue
+		}
+		_, err1 := ReadConfig([]string{name + "_FILE=" + broken})
+		_, err2 := ReadConfig([]string{name + "_FILE=" + broken, name + "=CANARY"})
+		_, err3 := ReadConfig([]string{name + "_FILE=/no/such/file"})
+		if err1 != nil && strings.Contains(err1.Error(), "CANARY") || err2 == nil || strings.Contains(err2.Error(), "CANARY") || err3 == nil {
+			t.Errorf("%s: %v; both set: %v; no file: %v", name, err1, err2, err3)
+		}
+	}
+}
+
 // TestSecretPipe: a pipe, as a shell's <(…) makes one, is read if somebody writes to it. One without a writer does not hold up the start.
 func TestSecretPipe(t *testing.T) {
 	t.Parallel()
@@ -76,7 +131,7 @@ func TestSecretPipe(t *testing.T) {
 	if out, err := exec.Command("mkfifo", pipe).CombinedOutput(); err != nil {
 		t.Skipf("mkfifo: %v %s", err, out)
 	}
-	if _, err := ReadConfig([]string{secret + "_FILE=" + pipe}); err == nil || err.Error() != secret+"_FILE holds no secret" {
+	if _, err := ReadConfig([]string{secret + "_FILE=" + pipe}); err == nil || err.Error() != secret+"_FILE: "+pipe+" is empty" {
 		t.Errorf("nobody writes: %v", err)
 	}
 	writer, err := os.OpenFile(pipe, os.O_RDWR, 0)

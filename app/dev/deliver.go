@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"example.com/identity-webhooks/app"
 	"example.com/identity-webhooks/handlers"
@@ -56,10 +59,23 @@ func signer(c app.Config, provider, secret string) (handlers.Provider, error) {
 		s.Secrets = []handlers.Secret{{Value: secret}}
 	}
 	if len(s.Secrets) == 0 {
-		return nil, usagef("there is no secret for %s: set %s or use --secret", provider, app.SecretName(provider))
+		return nil, usagef("there is no secret for %s: set %s or use --secret-file", provider, app.SecretName(provider))
 	}
 	p, err := handlers.NewProvider(provider, s)
 	return p, usage(err)
+}
+
+// readSecret reads the secret in the file that --secret-file names. It is no flag itself, since every user of the computer can see the
+// arguments of a command.
+func readSecret(cmd *cobra.Command, file string) (string, error) {
+	if file == "" {
+		return "", nil
+	}
+	text, err := readInput(cmd, file)
+	if err == nil && len(bytes.TrimSpace(text)) == 0 {
+		err = errors.New("--secret-file contains no secret")
+	}
+	return string(bytes.TrimSpace(text)), usage(err)
 }
 
 func checkProvider(name string) error {
@@ -98,7 +114,7 @@ func advice(a answer, provider string) string {
 	case http.StatusOK:
 		return ": it must not accept this delivery"
 	case http.StatusUnauthorized:
-		return fmt.Sprintf(": sign with the server's %s (or --secret); its log and /api/rejections say what was wrong", secret)
+		return fmt.Sprintf(": sign with the server's %s (or --secret-file); its log and /api/rejections say what was wrong", secret)
 	case http.StatusNotFound:
 		return fmt.Sprintf(": the server has no %s, or a different one. "+
 			"If you added the provider or its secret after the server started, restart it", secret)

@@ -45,6 +45,16 @@ var testdata = func() string {
 
 func samples() fs.FS { return os.DirFS(testdata) }
 
+// secretFile writes a secret into a file, for --secret-file.
+func secretFile(t *testing.T, secret string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(file, []byte(secret+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
 // result is what a command printed, and its error.
 type result struct {
 	stdout, stderr string

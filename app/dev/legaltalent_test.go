@@ -48,7 +48,7 @@ func TestLegalTalentRotate(t *testing.T) {
 	if diff := cmp.Diff([]string{"the-first-of-all-secrets", fresh}, secrets); diff != "" {
 		t.Errorf("secrets that were sent (-want +got):\n%s", diff)
 	}
-	succeed(t, "trigger", "legaltalent/kyc.session.created", "--secret", fresh)
+	succeed(t, "trigger", "legaltalent/kyc.session.created", "--secret-file", secretFile(t, fresh))
 	holds(t, succeed(t, "subscriptions", "rotate", "legaltalent", "--finish"), "removed the secret", "Restart the server")
 	if content(t, "secret") != fresh+"\n" {
 		t.Errorf("left %q", content(t, "secret"))

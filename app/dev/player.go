@@ -29,6 +29,9 @@ func (t *trigger) open(cmd *cobra.Command) (err error) {
 	if t.config, err = app.LoadConfig(); err != nil {
 		return err
 	}
+	if t.secret, err = readSecret(cmd, t.secretFile); err != nil {
+		return err
+	}
 	t.base = "http://" + reachable(t.config.Addr)
 	if t.url != "" {
 		if t.base, err = serverURL("url", t.url); err != nil {

@@ -25,8 +25,9 @@ const manyEvents = 100
 type resend struct {
 	failed, dryRun, yes, force bool
 	rate, limit                int
-	to, secret                 string
+	to, secretFile             string
 
+	secret string // to sign with instead of the configured one
 	w      io.Writer
 	in     io.Reader
 	config app.Config
@@ -54,13 +55,16 @@ It calls the admin API at ADMIN_ADDR.`,
   go run . resend --failed --dry-run
   go run . resend --failed --provider trustgate --rate 50
   go run . resend --type applicant.reviewed --outcome ignored --limit 10
-  go run . resend 17 --to https://colleague.ngrok.app --secret whsec_x`,
+  go run . resend 17 --to https://colleague.ngrok.app --secret-file their-secret`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			err := r.parse(cmd, args, filters)
 			if err != nil {
 				return usage(err)
 			}
 			if r.config, err = app.LoadConfig(); err != nil {
+				return err
+			}
+			if r.secret, err = readSecret(cmd, r.secretFile); err != nil {
 				return err
 			}
 			r.w, r.in, r.admin = cmd.OutOrStdout(), cmd.InOrStdin(), newAdmin(r.config)
@@ -75,7 +79,7 @@ It calls the admin API at ADMIN_ADDR.`,
 	f.BoolVar(&r.dryRun, "dry-run", false, "only print what would be done")
 	f.BoolVar(&r.yes, "yes", false, fmt.Sprintf("do not ask before resending more than %d events", manyEvents))
 	f.StringVar(&r.to, "to", "", "send to the server at this URL instead of replaying")
-	f.StringVar(&r.secret, "secret", "", "with --to, sign with this secret")
+	f.StringVar(&r.secretFile, "secret-file", "", "with --to, sign with the secret in this file, or in the standard input (-)")
 	f.BoolVar(&r.force, "force", false, "with --to, also send quarantined events")
 	cmd.MarkFlagsMutuallyExclusive("failed", "status")
 	return cmd
@@ -102,8 +106,8 @@ func (r *resend) parse(cmd *cobra.Command, args []string, filters []filter) (err
 		return errors.New("select the events by ID or by flags such as --failed and --type, not by both")
 	case changed("limit") && r.limit < 1 || changed("rate") && r.rate < 1:
 		return errors.New("--limit and --rate must be 1 or more")
-	case !changed("to") && (changed("secret") || r.force):
-		return errors.New("--secret and --force need the URL of a server: --to https://host")
+	case !changed("to") && (changed("secret-file") || r.force):
+		return errors.New("--secret-file and --force need the URL of a server: --to https://host")
 	case changed("to"):
 		r.to, err = serverURL("to", r.to)
 	}

@@ -161,7 +161,7 @@ func TestResendUsage(t *testing.T) {
 		"-- -3":                      `"-3" is not an ID: want a number`,
 		"--failed --status received": "[failed status] were all set",
 		"--failed --rate 0":          "--limit and --rate must be 1 or more",
-		"--failed --force":           "--secret and --force need the URL of a server: --to https://host",
+		"--failed --force":           "--secret-file and --force need the URL of a server: --to https://host",
 		"3 --to localhost:8080":      `--to is "localhost:8080": want http://host or https://host`,
 		"--status done":              `--status is "done": want received`,
 	} {

@@ -27,7 +27,7 @@ type secretPlace struct {
 // be saved: the provider shows a new secret only once.
 func placeOf(c app.Config, provider string) (secretPlace, error) {
 	p := secretPlace{".env", app.SecretName(provider)}
-	if path := c.SecretPaths[provider]; path != "" {
+	if path := c.SecretPaths[p.variable]; path != "" {
 		p = secretPlace{path: path}
 	} else if _, isSet := os.LookupEnv(p.variable); isSet {
 		return p, usagef("%s is set in the environment, which wins over .env: unset it, or set %s_FILE to a file for secrets",

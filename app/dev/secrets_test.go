@@ -121,7 +121,7 @@ func TestSecretFileKeepsOwnerAndMode(t *testing.T) {
 func TestSecretPlace(t *testing.T) {
 	isolate(t)
 	writeFile(t, "secrets", "old\n")
-	c := app.Config{SecretPaths: map[string]string{"acme": "secrets", "lost": "no/folder"}}
+	c := app.Config{SecretPaths: map[string]string{"ACME_WEBHOOK_SECRET": "secrets", "LOST_WEBHOOK_SECRET": "no/folder"}}
 	for provider, want := range map[string]string{"acme": "secrets", "other": "OTHER_WEBHOOK_SECRET in .env"} {
 		if p, err := placeOf(c, provider); err != nil || p.String() != want {
 			t.Errorf("%s: %s, %v; want %s", provider, p, err, want)

@@ -22,7 +22,7 @@ import (
 
 // trigger is the command that sends events as a provider would.
 type trigger struct {
-	url, secret, file, scenario string
+	url, secretFile, file, scenario string
 
 	set             []string
 	repeat, shuffle bool
@@ -33,6 +33,7 @@ type trigger struct {
 	badSignature, stale bool
 	json                bool
 
+	secret    string // to sign with instead of the configured one
 	samples   fs.FS
 	config    app.Config
 	registry  *jobs.Registry               // to find out whom a body is about
@@ -63,7 +64,7 @@ Without an argument it lists the samples and scenarios.`,
   go run . trigger trst/enrollment.completed --dup 3
   go run . trigger trustgate/applicant.reviewed --bad-signature
   go run . trigger --scenario green-then-red --shuffle
-  go run . trigger trst/webhook.test --url https://example.ngrok.app --secret x`,
+  go run . trigger trst/webhook.test --url https://host --secret-file its-secret`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: t.completeArgument,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -88,7 +89,7 @@ Without an argument it lists the samples and scenarios.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&t.url, "url", "", "send to this server instead of the one at ADDR")
-	f.StringVar(&t.secret, "secret", "", "sign with this secret instead of the configured one")
+	f.StringVar(&t.secretFile, "secret-file", "", "sign with the secret in this file, or in the standard input (-), instead of the configured one")
 	f.StringVar(&t.file, "file", "", "send the body in this file, byte for byte")
 	f.StringVar(&t.scenario, "scenario", "", "play a scenario from testdata, with new customers")
 	f.StringArrayVar(&t.set, "set", nil, "change a field, as in data.flags.0=pep, or add one, as in +data.note=x; may be repeated")
@@ -105,7 +106,7 @@ Without an argument it lists the samples and scenarios.`,
 		cmd.MarkFlagsMutuallyExclusive("scenario", other)
 	}
 	cmd.MarkFlagsMutuallyExclusive("bad-signature", "stale")
-	cmd.MarkFlagsMutuallyExclusive("bad-signature", "secret")
+	cmd.MarkFlagsMutuallyExclusive("bad-signature", "secret-file")
 	if err := cmd.RegisterFlagCompletionFunc("scenario", t.completeScenario); err != nil {
 		panic(err) // the flag is defined above
 	}

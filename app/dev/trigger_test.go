@@ -128,7 +128,7 @@ func TestTriggerJSON(t *testing.T) {
 	if first := gjson.Parse(lines[0]); first.Get("customer_before").Raw != "null" || first.Get("follow_ups.0.status").Str == "" {
 		t.Errorf("a new customer: %s", lines[0])
 	}
-	r := run(t, "trigger", sample, "--json", "--secret", "whsec_Y2FuYXJ5")
+	r := run(t, "trigger", sample, "--json", "--secret-file", secretFile(t, "whsec_Y2FuYXJ5"))
 	refused := gjson.Parse(r.stdout)
 	if r.err == nil || r.usage() || refused.Get("error").Str == "" || refused.Get("http_status").Int()/100 != 4 {
 		t.Errorf("refused: %v, %s", r.err, r.stdout)
@@ -200,7 +200,7 @@ func TestTriggerFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	const secret = "whsec_c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0"
-	run(t, "trigger", providerOf(sample), "--file", "body.json", "--secret", secret, "--url", f.url)
+	run(t, "trigger", providerOf(sample), "--file", "body.json", "--secret-file", secretFile(t, secret), "--url", f.url)
 	n, r, sent := f.received()
 	if n != 1 || !bytes.Equal(sent, body) {
 		t.Fatalf("%d requests, sent %q, want %q", n, sent, body)
@@ -248,7 +248,7 @@ func TestTriggerDoesNotFollowRedirects(t *testing.T) {
 		http.Redirect(w, r, other.url+r.URL.Path+"?secret=canary", http.StatusTemporaryRedirect)
 	})
 	for _, name := range onePerProvider(t) {
-		r := run(t, "trigger", name, "--url", f.url, "--secret", "whsec_Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5")
+		r := run(t, "trigger", name, "--url", f.url, "--secret-file", secretFile(t, "whsec_Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5"))
 		fails(t, r, false, "307", "a redirect to "+other.url+", which is not followed")
 		if strings.Contains(r.err.Error()+r.stdout, "canary") || strings.Contains(r.err.Error(), "whsec") {
 			t.Errorf("the error shows the secret: %v", r.err)
@@ -263,7 +263,7 @@ func TestTriggerDoesNotFollowRedirects(t *testing.T) {
 func TestTriggerRefused(t *testing.T) {
 	server(t)
 	sample := verifying(t)
-	r := run(t, "trigger", sample, "--secret", "whsec_Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5")
+	r := run(t, "trigger", sample, "--secret-file", secretFile(t, "whsec_Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5"))
 	fails(t, r, false, "http://"+os.Getenv("ADDR")+"/webhooks/"+providerOf(sample)+" answers 40", app.SecretName(providerOf(sample)))
 	if r.stdout != "" || strings.Contains(r.err.Error(), "whsec_") {
 		t.Errorf("printed %q, %v", r.stdout, r.err)
@@ -278,7 +278,7 @@ func TestTriggerRefused(t *testing.T) {
 	for _, other := range handlers.ProviderNames() {
 		if other != providerOf(sample) { // with one secret set, none are made for the others
 			t.Setenv(app.SecretName(other), "whsec_c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0")
-			fails(t, run(t, "trigger", sample), true, "set "+app.SecretName(providerOf(sample))+" or use --secret")
+			fails(t, run(t, "trigger", sample), true, "set "+app.SecretName(providerOf(sample))+" or use --secret-file")
 			break
 		}
 	}
@@ -290,7 +290,7 @@ func TestTriggerWithoutServer(t *testing.T) {
 	t.Setenv("ADDR", "127.0.0.1:1")
 	for _, name := range onePerProvider(t) {
 		provider := providerOf(name)
-		r := run(t, "trigger", name, "--secret", "whsec_Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5")
+		r := run(t, "trigger", name, "--secret-file", secretFile(t, "whsec_Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5"))
 		fails(t, r, false, "send to http://127.0.0.1:1/webhooks/"+provider, "is the server running? Start it with: go run .")
 		if strings.Contains(r.err.Error(), "whsec") {
 			t.Errorf("the error shows the secret: %v", r.err)
@@ -339,7 +339,7 @@ func TestTriggerUsage(t *testing.T) {
 	for want, args := range map[string][]string{
 		"[file scenario] were all set":                                 {"--file", "a", "--scenario", "b"},
 		"[bad-signature stale] were all set":                           {sample, "--stale", "--bad-signature"},
-		"[bad-signature secret] were all set":                          {sample, "--secret", "s", "--bad-signature"},
+		"[bad-signature secret-file] were all set":                     {sample, "--secret-file", "s", "--bad-signature"},
 		"want trigger <provider>/<event type>, trigger":                {sample, "--scenario", "b"},
 		"trigger <provider> --file <file> or trigger":                  {"--file", "a"},
 		"--count is 0: want 1 or more":                                 {sample, "--count", "0"},

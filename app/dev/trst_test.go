@@ -132,7 +132,7 @@ func TestTRSTRotate(t *testing.T) {
 	finish := []string{"subscriptions", "rotate", "trst", "webhook_1", "--finish"}
 	fails(t, run(t, finish...), false, "call the admin API")
 	serve(t, "sqlite:db")
-	succeed(t, "trigger", "trst/webhook.test", "--secret", first)
+	succeed(t, "trigger", "trst/webhook.test", "--secret-file", secretFile(t, first))
 	fails(t, run(t, finish...), false, "no delivery of trst was verified with the new secret "+handlers.Fingerprint(second))
 	fails(t, run(t, "subscriptions", "rotate", "trst", "--finish"), true, "give the ID of the webhook")
 	fails(t, run(t, "subscriptions", "rotate", "trst", "webhook_2", "--finish"), false,
@@ -140,7 +140,7 @@ func TestTRSTRotate(t *testing.T) {
 	if len(d.webhooks) != 2 || content(t, ".env") != "TRST_WEBHOOK_SECRET="+first+","+second+"\n" {
 		t.Fatalf("something is gone too early: %v, %s", d.webhooks, content(t, ".env"))
 	}
-	succeed(t, "trigger", "trst/webhook.test", "--secret", second)
+	succeed(t, "trigger", "trst/webhook.test", "--secret-file", secretFile(t, second))
 	holds(t, succeed(t, finish...), "deleted trst webhook_1", "removed the secret "+handlers.Fingerprint(first), "Restart the server")
 	if len(d.webhooks) != 1 || d.webhooks[0]["id"] != "webhook_2" || content(t, ".env") != "TRST_WEBHOOK_SECRET="+second+"\n" {
 		t.Errorf("%v, %s", d.webhooks, content(t, ".env"))

@@ -11,7 +11,7 @@ func TestTrustGateRotate(t *testing.T) {
 	holds(t, succeed(t, "subscriptions", "rotate", "trustgate"), "created  trustgate webhook_1",
 		"go run . subscriptions rotate trustgate --finish")
 	serve(t, "sqlite:db")
-	succeed(t, "trigger", "trustgate/applicant.created", "--secret", "whsec_theirs_0123456789_1")
+	succeed(t, "trigger", "trustgate/applicant.created", "--secret-file", secretFile(t, "whsec_theirs_0123456789_1"))
 	holds(t, succeed(t, "subscriptions", "rotate", "trustgate", "--finish"), "removed the secret",
 		"Now delete the old webhook: use its dashboard.")
 	if got := content(t, ".env"); got != "TRUSTGATE_WEBHOOK_SECRET=whsec_theirs_0123456789_1\n" {

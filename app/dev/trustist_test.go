@@ -70,7 +70,7 @@ func TestTrustistRotate(t *testing.T) {
 	}
 	fails(t, run(t, "subscriptions", "rotate", "trustist", "webhook_2", "--finish"), false,
 		"find the active webhook with the old secret: there is no webhook")
-	succeed(t, "trigger", "trustist/onboard.session.failed", "--secret", fresh)
+	succeed(t, "trigger", "trustist/onboard.session.failed", "--secret-file", secretFile(t, fresh))
 	out := succeed(t, "subscriptions", "rotate", "trustist", "webhook_1", "--finish")
 	holds(t, out, "deleted trustist webhook_1", "removed the secret "+handlers.Fingerprint(old))
 	if content(t, ".env") != "TRUSTIST_WEBHOOK_SECRET="+fresh+"\n" || d.webhooks[0]["isActive"] != false {

@@ -120,7 +120,7 @@ func readInput(cmd *cobra.Command, name string) ([]byte, error) {
 		return os.ReadFile(name)
 	}
 	if isTerminal(cmd.InOrStdin()) {
-		fmt.Fprintln(cmd.ErrOrStderr(), "Paste the delivery, then press Ctrl+D at the start of a line.")
+		fmt.Fprintln(cmd.ErrOrStderr(), "Paste it, then press Ctrl+D at the start of a line.")
 	}
 	return io.ReadAll(cmd.InOrStdin())
 }

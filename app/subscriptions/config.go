@@ -95,7 +95,7 @@ func TargetURL(public, provider, secret string) (string, error) {
 		return "", errors.New("providers send to https only")
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		return "", errors.New("it must have no user, query or fragment")
-	case !isPublic(u.Hostname()):
+	case !IsPublic(u.Hostname()):
 		return "", fmt.Errorf("%s is not public, and providers do not send to localhost or private networks; use ngrok", u.Hostname())
 	}
 	base, _, _ := strings.Cut(u.Path, "/webhooks")
@@ -106,8 +106,8 @@ func TargetURL(public, provider, secret string) (string, error) {
 	return u.String(), nil
 }
 
-// isPublic reports whether a host can be on the internet: an address that is not private, or a name with a dot.
-func isPublic(host string) bool {
+// IsPublic reports whether a host can be on the internet: an address that is not private, or a name with a dot.
+func IsPublic(host string) bool {
 	if ip, err := netip.ParseAddr(host); err == nil {
 		return ip.IsGlobalUnicast() && !ip.IsPrivate()
 	}
