@@ -110,6 +110,13 @@ func (a *App) connect(ctx context.Context, c Config, samples fs.FS) error {
 	receiver := handlers.NewReceiver(a.store, registry.Queue, a.relay.Wake, rejections, a.log)
 	router := handlers.NewRouter(receiver, active, newReadiness(a.store.Ready, a.log).check, a.log)
 	a.public.prepare(behindProxies(c.TrustedProxies, router), maxConnections, a.log)
+	if c.TLSCert != "" {
+		pair, err := newCertificate(c.TLSCert, c.TLSKey, a.log)
+		if err != nil {
+			return err
+		}
+		a.public.useTLS(pair)
+	}
 	pages, err := a.inspectorConfig(c, active, registry, rejections, samples)
 	if err != nil {
 		return err
@@ -182,7 +189,7 @@ func (a *App) Run(ctx context.Context) error {
 	working, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
 	for _, l := range []*listening{&a.public, &a.admin} {
 		g.Go(func() error {
-			if err := l.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			if err := l.serve(); !errors.Is(err, http.ErrServerClosed) {
 				return fmt.Errorf("serve %s: %w", l.Addr(), err)
 			}
 			return nil

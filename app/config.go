@@ -24,6 +24,8 @@ import (
 type Config struct {
 	Addr           string     `env:"ADDR" envDefault:":8080"`
 	AdminAddr      string     `env:"ADMIN_ADDR" envDefault:"127.0.0.1:8081"`
+	TLSCert        string     `env:"TLS_CERT_FILE"` // for Addr; plain HTTP if empty
+	TLSKey         string     `env:"TLS_KEY_FILE"`
 	AdminPassword  string     `env:"ADMIN_PASSWORD"`
 	Mask           string     `env:"MASK_PERSONAL_DATA" envDefault:"off"` // see MaskPersonalData
 	Proxies        string     `env:"TRUSTED_PROXIES"`                     // unparsed: see TrustedProxies
@@ -112,6 +114,7 @@ func ReadConfig(environ []string) (Config, error) {
 	p.oneOf("LOG_FORMAT", c.LogFormat, "text", "json")
 	c.readOptions(vars, &p)
 	c.checkAddresses(&p)
+	c.checkTLS(&p)
 	c.checkStores(&p)
 	if _, err := jobs.NewClients(c.Clients()); err != nil {
 		p = append(p, err)

@@ -20,8 +20,8 @@ import (
 	"example.com/identity-webhooks/handlers"
 )
 
-// serving runs a server that holds a few connections at once. A POST to /verified counts as a verified delivery.
-func serving(t *testing.T, most int) *listening {
+// serving runs a server that holds a few connections at once, with TLS if there is a certificate. A POST to /verified counts as a verified delivery.
+func serving(t *testing.T, most int, pairs ...*certificate) *listening {
 	t.Helper()
 	l := &listening{}
 	var err error
@@ -34,8 +34,11 @@ func serving(t *testing.T, most int) *listening {
 			r.Context().Value(handlers.VerifiedKey{}).(func())()
 		}
 	}), most, slog.New(slog.DiscardHandler))
+	for _, pair := range pairs {
+		l.useTLS(pair)
+	}
 	ended := make(chan error, 1)
-	go func() { ended <- l.server.Serve(l) }()
+	go func() { ended <- l.serve() }()
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 		defer cancel()

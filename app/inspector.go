@@ -3,6 +3,8 @@ package app
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -23,7 +25,7 @@ func (a *App) inspectorConfig(
 ) (inspector.Config, error) {
 	i := inspector.Config{
 		Store: a.store, Providers: active, Rejections: rejections, Subscriptions: a.watch.States, Translate: registry.Translate,
-		PublicURL: publicURL(a.Addr()), Wake: a.relay.Wake, Mask: c.MaskPersonalData, Log: a.log,
+		PublicURL: publicURL(c.PublicScheme(), a.Addr()), Wake: a.relay.Wake, Mask: c.MaskPersonalData, Log: a.log,
 	}
 	i.Queues = func(ctx context.Context) (list []inspector.Queue, err error) {
 		figures, err := a.queue.Figures(ctx)
@@ -50,12 +52,12 @@ func (a *App) inspectorConfig(
 }
 
 // publicURL returns the URL at which this machine reaches the public server.
-func publicURL(addr string) string {
+func publicURL(scheme, addr string) string {
 	host, port, err := net.SplitHostPort(addr)
 	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
 		addr = net.JoinHostPort("127.0.0.1", port)
 	}
-	return "http://" + addr
+	return scheme + "://" + addr
 }
 
 // sampleSender returns a function that makes a new event from a sample and delivers it to our own public server, signed as the provider
@@ -84,6 +86,9 @@ func sampleSender(url string, active map[string]handlers.Provider) func(context.
 		req.Header.Set("Content-Type", "application/json")
 		resp, err := client.Do(req)
 		if err != nil {
+			if certificate, isWrong := errors.AsType[*tls.CertificateVerificationError](err); isWrong {
+				return "", fmt.Errorf("the certificate of the public server is not valid for %s: %w", url, certificate.Err)
+			}
 			return "", fmt.Errorf("the public server at %s does not answer", url)
 		}
 		defer resp.Body.Close()

@@ -76,12 +76,12 @@ func launch(t *testing.T, path, role string, b backend, settings ...string) *pro
 	return p
 }
 
-// awaitRestart waits until the program answers.
+// awaitRestart waits until the program answers, at least that it wants a password.
 func (p *program) awaitRestart() {
 	p.t.Helper()
 	p.eventually("the program answers", func() bool {
 		status, _, err := request(context.Background(), http.MethodGet, "http://"+p.adminAddr+"/api/stats", nil, nil)
-		return err == nil && status == http.StatusOK
+		return err == nil && (status == http.StatusOK || status == http.StatusUnauthorized)
 	})
 }
 

@@ -43,9 +43,9 @@ func (l *listening) prepare(h http.Handler, most int, log *slog.Logger) {
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    8 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-		ConnState:         func(conn net.Conn, state http.ConnState) { conn.(*connection).note(state) },
+		ConnState:         func(conn net.Conn, state http.ConnState) { accepted(conn).note(state) },
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
-			return context.WithValue(ctx, handlers.VerifiedKey{}, conn.(*connection).markVerified)
+			return context.WithValue(ctx, handlers.VerifiedKey{}, accepted(conn).markVerified)
 		},
 	}
 }

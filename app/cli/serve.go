@@ -56,7 +56,7 @@ func newLog(c app.Config, w io.Writer) *slog.Logger {
 
 // banner prints the URLs, which providers are on, and where the data is.
 func banner(w io.Writer, c app.Config, a *app.App) {
-	base := "http://" + reachable(a.Addr())
+	base := c.PublicScheme() + "://" + reachable(a.Addr())
 	fmt.Fprintln(w)
 	if c.Role != app.RoleWorker {
 		for _, name := range slices.Sorted(maps.Keys(c.Secrets)) {

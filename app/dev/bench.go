@@ -30,12 +30,12 @@ import (
 // bench is the command that measures a server.
 type bench struct {
 	Env
-	url, admin, database, redis, dup string
-	providers                        []string
-	connections, customers           int
-	rate, repeat                     float64 // repeat is dup as a fraction
-	duration                         time.Duration
-	shuffle, json                    bool
+	url, admin, dup        string
+	providers              []string
+	connections, customers int
+	rate, repeat           float64 // repeat is dup as a fraction
+	duration               time.Duration
+	shuffle, json          bool
 
 	stderr  io.Writer
 	signers map[string]handlers.Provider
@@ -59,14 +59,13 @@ the exit code is 1. Before and after that, it measures a bare net/http server in
 this process that only checks an HMAC, for comparison.
 
 It starts its own server with a new SQLite file in data/, and deletes the file
-at the end. --database and --redis, or DATABASE_URL and REDIS_URL in the
-environment, select another database and another Redis. --url measures a server
-that is already running. In both cases the events stay in the database. Ctrl+C
+at the end. DATABASE_URL and REDIS_URL in the environment select another
+database and another Redis. --url measures a server that is already running. In both cases the events stay in the database. Ctrl+C
 stops the sending; the report then covers what was sent.`,
 		Example: `  go run . bench
   go run . bench --rate 1000 --duration 30s --dup 5% --shuffle
-  go run . bench --database postgres://me@localhost/bench \
-    --redis redis://localhost:6379/9
+  DATABASE_URL=postgres://me@localhost/bench REDIS_URL=redis://localhost:6379/9 \
+    go run . bench
   go run . bench --url http://localhost:8080 --providers stripe,trst`,
 		Args: cobra.NoArgs,
 		RunE: b.run,
@@ -74,8 +73,6 @@ stops the sending; the report then covers what was sent.`,
 	f := cmd.Flags()
 	f.StringVar(&b.url, "url", "", "measure the server at this URL; it must have the same secrets")
 	f.StringVar(&b.admin, "admin", "", "with --url: the address of its admin API (default: ADMIN_ADDR)")
-	f.StringVar(&b.database, "database", "", "the database to use (default: DATABASE_URL in the environment)")
-	f.StringVar(&b.redis, "redis", "", "the Redis to use (default: REDIS_URL in the environment)")
 	f.StringSliceVar(&b.providers, "providers", nil, "send events of these providers (default: all)")
 	f.StringVar(&b.dup, "dup", "0%", "send this percentage of the acknowledged events again")
 	f.IntVar(&b.connections, "connections", 32, "send over this many connections")
@@ -84,8 +81,6 @@ stops the sending; the report then covers what was sent.`,
 	f.DurationVar(&b.duration, "duration", 10*time.Second, "how long to send; each run of the bare server takes a third of it")
 	f.BoolVar(&b.shuffle, "shuffle", false, "send the events of each customer in random order")
 	f.BoolVar(&b.json, "json", false, "print one JSON object")
-	cmd.MarkFlagsMutuallyExclusive("url", "database")
-	cmd.MarkFlagsMutuallyExclusive("url", "redis")
 	return cmd
 }
 
@@ -187,13 +182,13 @@ func (b *bench) configure(newDatabase string) (c app.Config, err error) {
 		c.AdminAddr = cmp.Or(b.admin, c.AdminAddr)
 		return c, err
 	}
-	database := cmp.Or(b.database, os.Getenv("DATABASE_URL"))
+	database := os.Getenv("DATABASE_URL")
 	if database != "" {
 		fmt.Fprintln(b.stderr, "warning: the events stay in the given database")
 	}
 	variables := []string{
 		"ADDR=127.0.0.1:0", "ADMIN_ADDR=127.0.0.1:0", "QUEUE_PREFIX=bench-" + b.runID,
-		"DATABASE_URL=" + cmp.Or(database, newDatabase), "REDIS_URL=" + cmp.Or(b.redis, os.Getenv("REDIS_URL")),
+		"DATABASE_URL=" + cmp.Or(database, newDatabase), "REDIS_URL=" + os.Getenv("REDIS_URL"),
 	}
 	for _, name := range b.providers {
 		variables = append(variables, app.SecretName(name)+"=bench_"+rand.Text())

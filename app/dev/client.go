@@ -2,6 +2,7 @@ package dev
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -39,6 +40,15 @@ type admin struct{ base, password string }
 // newAdmin returns a client for the server that the configuration names.
 func newAdmin(c app.Config) admin { return admin{"http://" + reachable(c.AdminAddr), c.AdminPassword} }
 
+// publicURL is the URL of the public server that the configuration names.
+func publicURL(c app.Config) string { return c.PublicScheme() + "://" + reachable(c.Addr) }
+
+// isWrongCertificate reports whether a server answered, but with a certificate for another name or from an unknown authority.
+func isWrongCertificate(err error) bool {
+	_, is := errors.AsType[*tls.CertificateVerificationError](err)
+	return is
+}
+
 // reachable turns the address that a server listens on into one that a client can call.
 func reachable(addr string) string {
 	host, port, err := net.SplitHostPort(addr)
@@ -53,10 +63,14 @@ type apiError struct {
 	status int    // 0 if there was no answer
 	reason string // the error that the answer names, if it comes from our server
 	text   string
+	err    error // what there was instead of an answer
 }
 
 // Error implements error.
 func (e apiError) Error() string { return "call the admin API: " + e.text }
+
+// Unwrap returns why there was no answer.
+func (e apiError) Unwrap() error { return e.err }
 
 // isAway reports whether the server did not answer, or is starting or stopping.
 func isAway(err error) bool {
@@ -105,7 +119,7 @@ func (a admin) call(ctx context.Context, method, path string) ([]byte, error) {
 		if op, isOp := errors.AsType[*net.OpError](err); isOp && op.Op == "dial" {
 			text += " (is the server running? Start it with: go run .)"
 		}
-		return nil, apiError{text: text}
+		return nil, apiError{text: text, err: err}
 	}
 	reason := clean(gjson.GetBytes(body, "error").Str)
 	hint := reason
@@ -119,7 +133,7 @@ func (a admin) call(ctx context.Context, method, path string) ([]byte, error) {
 	case resp.StatusCode == http.StatusBadRequest:
 		return nil, usagef("%s", reason)
 	}
-	return nil, apiError{resp.StatusCode, reason, fmt.Sprintf("%s%s answers %s: %s", a.base, path, resp.Status, hint)}
+	return nil, apiError{status: resp.StatusCode, reason: reason, text: fmt.Sprintf("%s%s answers %s: %s", a.base, path, resp.Status, hint)}
 }
 
 // get returns what the admin API answers at path.

@@ -159,7 +159,7 @@ var secretLine = regexp.MustCompile(
 
 // checkFiles finds files with secrets or personal data that other users of this computer can read.
 func checkFiles(_ context.Context, c app.Config) (found []finding) {
-	files := append(slices.Sorted(maps.Values(c.SecretPaths)), filepath.Join("data", "secrets.env"))
+	files := append(slices.Sorted(maps.Values(c.SecretPaths)), c.TLSKey, filepath.Join("data", "secrets.env"))
 	if text, err := os.ReadFile(".env"); err == nil && secretLine.Match(text) {
 		files = append(files, ".env")
 	}
@@ -309,8 +309,10 @@ func checkServer(ctx context.Context, c app.Config) []finding {
 	if c.Role == app.RoleWorker { // it does not listen there
 		return nil
 	}
-	server := admin{base: "http://" + reachable(c.Addr)}
-	if _, err := server.call(ctx, http.MethodGet, "/healthz"); err != nil {
+	server := admin{base: publicURL(c)}
+	if _, err := server.call(ctx, http.MethodGet, "/healthz"); isWrongCertificate(err) {
+		return fine("a server with a certificate for another name answers at " + c.Addr + ": call /readyz under that name")
+	} else if err != nil {
 		return checkPort(ctx, c.Addr)
 	}
 	if _, err := server.call(ctx, http.MethodGet, "/readyz"); err != nil {

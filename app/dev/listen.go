@@ -79,7 +79,7 @@ func (l *listen) run(cmd *cobra.Command) (failed error) {
 	}
 	tunnel := tunnel{}
 	if l.ngrok {
-		if tunnel, err = openTunnel(ctx, cmp.Or(l.ngrokAPI, ngrokAPI), c.Addr); err != nil {
+		if tunnel, err = openTunnel(ctx, cmp.Or(l.ngrokAPI, ngrokAPI), publicURL(c)); err != nil {
 			return stopped(ctx, err)
 		}
 		defer tunnel.close()

@@ -26,17 +26,22 @@ type tunnel struct {
 	close func()       // stops that agent, and waits until it has ended
 }
 
-// openTunnel finds the tunnel to the port of an address. If no agent answers, it starts one, which ends with ctx.
-func openTunnel(ctx context.Context, api, addr string) (t tunnel, err error) {
+// openTunnel finds the tunnel to the port of a server on this computer. If no agent answers, it starts one, which ends with ctx.
+func openTunnel(ctx context.Context, api, server string) (t tunnel, err error) {
+	scheme, addr, _ := strings.Cut(server, "://")
 	_, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return t, fmt.Errorf("read port of ADDR: %w", err)
+	}
+	upstream := port
+	if scheme == "https" {
+		upstream = "https://localhost:" + port
 	}
 	url, answers, err := findTunnel(ctx, api, port)
 	if answers {
 		return tunnel{url: url, close: func() {}}, err
 	}
-	if t, err = startAgent(ctx, port); err != nil {
+	if t, err = startAgent(ctx, upstream); err != nil {
 		return t, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, tunnelTimeout)
@@ -47,7 +52,7 @@ func openTunnel(ctx context.Context, api, addr string) (t tunnel, err error) {
 		return last == nil, t.problem()
 	})
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("ngrok opened no tunnel within %s (%w); run this to see more: ngrok http %s", tunnelTimeout, last, port)
+		err = fmt.Errorf("ngrok opened no tunnel within %s (%w); run this to see more: ngrok http %s", tunnelTimeout, last, upstream)
 	}
 	if err != nil {
 		t.close()
@@ -88,14 +93,14 @@ func findTunnel(ctx context.Context, api, port string) (url string, answers bool
 // ngrokError matches the code of an ngrok error.
 var ngrokError = regexp.MustCompile(`ERR_NGROK_\d+`)
 
-// startAgent starts an ngrok agent that forwards to a port of this computer.
-func startAgent(ctx context.Context, port string) (tunnel, error) {
+// startAgent starts an ngrok agent that forwards to a port of this computer, or to a URL.
+func startAgent(ctx context.Context, upstream string) (tunnel, error) {
 	program, err := exec.LookPath("ngrok")
 	if err != nil {
 		return tunnel{}, errors.New("no ngrok agent is running, and ngrok is not installed: see https://ngrok.com/download")
 	}
 	ctx, stop := context.WithCancel(ctx)
-	agent, output := exec.CommandContext(ctx, program, "http", port), &bytes.Buffer{} //nolint:gosec // a number
+	agent, output := exec.CommandContext(ctx, program, "http", upstream), &bytes.Buffer{} //nolint:gosec // a number, or a URL made of one
 	agent.Stdout, agent.Stderr = output, output
 	agent.Cancel = func() error { return agent.Process.Signal(syscall.SIGTERM) }
 	agent.WaitDelay = 3 * time.Second // then it is killed
@@ -107,7 +112,7 @@ func startAgent(ctx context.Context, port string) (tunnel, error) {
 	go func() {
 		_ = agent.Wait() // its output says why it has ended; the rest of it may contain the user's token
 		code := cmp.Or(ngrokError.FindString(output.String()), "no error code")
-		ended <- fmt.Errorf("ngrok has ended with %s; run this to see why: ngrok http %s", code, port)
+		ended <- fmt.Errorf("ngrok has ended with %s; run this to see why: ngrok http %s", code, upstream)
 		close(ended)
 	}()
 	stopAndWait := func() {

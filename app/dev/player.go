@@ -32,7 +32,7 @@ func (t *trigger) open(cmd *cobra.Command) (err error) {
 	if t.secret, err = readSecret(cmd, t.secretFile); err != nil {
 		return err
 	}
-	t.base = "http://" + reachable(t.config.Addr)
+	t.base = publicURL(t.config)
 	if t.url != "" {
 		if t.base, err = serverURL("url", t.url); err != nil {
 			return err
@@ -130,7 +130,11 @@ func (t *trigger) post(ctx context.Context, d delivery, r *report) error {
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return fmt.Errorf("send to %s%s: %w (is the server running? Start it with: go run .)", t.base, d.provider, err)
+		hint := "is the server running? Start it with: go run ."
+		if isWrongCertificate(err) {
+			hint = "give a URL for which the certificate is valid: --url https://name:port"
+		}
+		return fmt.Errorf("send to %s%s: %w (%s)", t.base, d.provider, err, hint)
 	}
 	r.HTTPStatus = answers[0].status
 	texts, wrong := map[string]int{}, error(nil)
