@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/identity-webhooks/app/testservers"
 	"example.com/identity-webhooks/handlers"
 )
 
@@ -174,6 +175,38 @@ func TestStartWithNothingConfigured(t *testing.T) {
 			t.Errorf("%v: a log of %d bytes is left beside the database", s, wal.Size())
 		}
 	}
+}
+
+// TestToolsOverTLS: the tools find a server with a certificate, and trust it only if the system does.
+func TestToolsOverTLS(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	certFile, keyFile := testservers.Certificate(t, dir, 1, time.Now().Add(-time.Hour), time.Now().Add(30*24*time.Hour))
+	tls := []string{"TLS_CERT_FILE=" + certFile, "TLS_KEY_FILE=" + keyFile}
+	server := run(t, dir, append(slices.Clone(anyPort), tls...))
+	addr := server.waitFor(t, `POST https://(127\.0\.0\.1:\d+)/webhooks/`)
+	admin := server.waitFor(t, `admin API +http://(127\.0\.0\.1:\d+)/`)
+	sample := server.waitFor(t, `go run \. trigger (\S+)`)
+	environ := append(tls, "ADDR="+addr, "ADMIN_ADDR="+admin)
+	trusting := append(slices.Clone(environ), "SSL_CERT_FILE="+certFile)
+	for _, c := range []struct {
+		environ []string
+		want    string
+		args    []string
+	}{
+		{trusting, `→ 200 OK {"status":"accepted"}`, []string{"trigger", sample}},
+		{trusting, "the server at " + addr + " answers and can store deliveries", []string{"doctor", "--json"}},
+		{environ, "give a URL for which the certificate is valid: --url https://name:port", []string{"trigger", sample}},
+		{environ, "a server with a certificate for another name answers at " + addr, []string{"doctor", "--json"}},
+	} {
+		p := run(t, dir, c.environ, c.args...)
+		p.wait(t)
+		if out := strings.Join(p.output, "\n"); !strings.Contains(out, c.want) {
+			t.Errorf("%s: want %q in:\n%s", c.args, c.want, out)
+		}
+	}
+	server.signal(t, syscall.SIGTERM)
+	server.wait(t)
 }
 
 // TestProvidersWithoutSecret: the banner says how to give them a route, and suggests nothing that they would have to receive.
