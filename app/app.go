@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
 	"example.com/identity-webhooks/app/subscriptions"
@@ -117,13 +118,17 @@ func (a *App) connect(ctx context.Context, c Config, samples fs.FS) error {
 		}
 		a.public.useTLS(pair)
 	}
+	parts := [][]prometheus.Collector{a.store.Metrics(), receiver.Metrics()}
+	if a.worker != nil {
+		parts = append(parts, a.worker.Metrics())
+	}
 	pages, err := a.inspectorConfig(c, active, registry, rejections, samples)
 	if err != nil {
 		return err
 	}
 	a.admin.prepare(behindProxies(c.TrustedProxies, handlers.NewAdmin(handlers.AdminConfig{
 		Store: a.store, Rejections: rejections, Subscriptions: a.watch.States, Wake: a.relay.Wake, Pages: inspector.New(pages),
-		Password: c.AdminPassword, Log: a.log,
+		Metrics: a.metrics(parts...), Password: c.AdminPassword, Log: a.log,
 	})), maxConnections, a.log)
 	return nil
 }

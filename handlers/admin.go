@@ -13,13 +13,14 @@ import (
 	"example.com/identity-webhooks/models"
 )
 
-// AdminConfig is what the admin handler needs. Only Pages and Password may be empty.
+// AdminConfig is what the admin handler needs. Only Pages, Metrics and Password may be empty.
 type AdminConfig struct {
 	Store         *models.Store
 	Rejections    *Rejections
 	Subscriptions func() []SubscriptionState // what is known about our subscriptions at the providers
 	Wake          func()                     // wakes the relay; must not block
 	Pages         func(gin.IRouter)          // adds the pages of the inspector; nil for none
+	Metrics       http.Handler               // answers /metrics; nil for none
 	Password      string
 	Log           *slog.Logger
 }
@@ -54,6 +55,9 @@ func NewAdmin(c AdminConfig) http.Handler {
 	api.GET("/stats", a.call(a.stats))
 	api.GET("/rejections", a.call(a.rejected))
 	g.GET("/debug/pprof/*name", profile)
+	if c.Metrics != nil {
+		g.GET("/metrics", gin.WrapH(c.Metrics))
+	}
 	if c.Pages != nil {
 		c.Pages(g)
 	}

@@ -176,7 +176,8 @@ func isVerified(err error) bool {
 	return err == nil || errors.Is(err, ErrUnreadable) || errors.Is(err, ErrContradictory)
 }
 
-// Reason is why a delivery was refused. It goes to the log and the list of rejections, never to the sender.
+// Reason is why a delivery was refused. It goes to the log and the list of rejections, never to the sender. The metrics count by the text
+// before the first colon.
 type Reason string
 
 // The reasons why a delivery is not verified.
@@ -193,6 +194,15 @@ const (
 	WrongID            Reason = "header names another event than the body"
 	UnknownKey         Reason = "unknown key"
 	NoReason           Reason = "not verified"
+)
+
+// The other reasons. Details may follow after a colon.
+const (
+	noPath      Reason = "no such path"
+	noSecret    Reason = "no secret"
+	noToken     Reason = "no token in the path"
+	wrongMethod Reason = "wrong method"
+	bodyCut     Reason = "body cut short or too slow"
 )
 
 // Error implements error.

@@ -26,6 +26,7 @@ type Receiver struct {
 	rejections *Rejections
 	memory     *bodyMemory
 	limits     *limits
+	metrics    metrics
 	log        *slog.Logger
 	now        func() time.Time
 }
@@ -33,7 +34,7 @@ type Receiver struct {
 // NewReceiver returns a Receiver. It asks queueOf for the queue of each event, and calls wake, which must not block, when a new event is
 // stored.
 func NewReceiver(store *models.Store, queueOf func(provider, generation, eventType string) string, wake func(), rejections *Rejections, log *slog.Logger) *Receiver {
-	return &Receiver{store, queueOf, wake, rejections, newBodyMemory(), newLimits(), log, time.Now}
+	return &Receiver{store, queueOf, wake, rejections, newBodyMemory(), newLimits(), newMetrics(), log, time.Now}
 }
 
 // receive returns the handler for the deliveries of one provider.
@@ -45,6 +46,7 @@ func (r *Receiver) receive(name string, p Provider) gin.HandlerFunc {
 			r.refuseBody(c, name, err)
 			return
 		}
+		received := time.Now()
 		d := Delivery{Header: c.Request.Header, Token: token(c), Body: body, ReceivedAt: r.now()}
 		envelope, err := p.Verify(d)
 		if !isVerified(err) {
@@ -54,6 +56,7 @@ func (r *Receiver) receive(name string, p Provider) gin.HandlerFunc {
 		markVerified(c.Request.Context())
 		bound(&envelope, d.ReceivedAt)
 		r.storeAndAcknowledge(c, r.event(name, d, envelope, err), envelope.Warnings)
+		r.metrics.acknowledgement.Observe(time.Since(received).Seconds())
 	}
 }
 
@@ -124,29 +127,30 @@ func (r *Receiver) storeAndAcknowledge(c *gin.Context, e models.Event, warnings 
 	}
 }
 
-// logDelivery writes one line for a verified delivery.
+// logDelivery writes one line for a verified delivery, and counts it.
 func (r *Receiver) logDelivery(ctx context.Context, e models.Event, warnings []string, receipt models.Receipt, err error) {
-	level, message := slog.LevelInfo, "event accepted"
+	level, message, result := slog.LevelInfo, "event accepted", resultAccepted
 	attrs := []slog.Attr{slog.String("provider", e.Provider), slog.String("external_id", e.ExternalID), slog.String("type", e.Type)}
 	if len(warnings) > 0 {
 		level, attrs = slog.LevelWarn, append(attrs, slog.Any("warnings", warnings))
 	}
 	switch {
 	case err != nil:
-		level, message = slog.LevelError, "delivery not stored"
+		level, message, result = slog.LevelError, "delivery not stored", resultNotStored
 		if errors.Is(err, context.Canceled) {
 			level = slog.LevelWarn // the sender hung up, and will send it again
 		}
 		attrs = append(attrs, slog.Any("err", err))
 	case receipt == models.Repeated:
-		message = "event repeated"
+		message, result = "event repeated", resultRepeated
 	case receipt == models.Conflicting:
-		level, message = slog.LevelWarn, "event quarantined"
+		level, message, result = slog.LevelWarn, "event quarantined", resultQuarantined
 		attrs = append(attrs, slog.String("err", cmp.Or(e.Problem, "the same external ID came before with another body")))
 	case e.Problem != "":
-		level, message = slog.LevelWarn, "event unreadable"
+		level, message, result = slog.LevelWarn, "event unreadable", resultUnreadable
 		attrs = append(attrs, slog.String("err", e.Problem))
 	}
+	r.metrics.count(e.Provider, result)
 	r.log.LogAttrs(context.WithoutCancel(ctx), level, message, attrs...)
 }
 

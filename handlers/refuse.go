@@ -61,7 +61,7 @@ func (r *Receiver) noMethod(c *gin.Context) {
 		return
 	}
 	provider, _, _ := strings.Cut(path, "/")
-	r.record(c, provider, "wrong method: want POST", http.StatusMethodNotAllowed, notAllowed)
+	r.record(c, provider, wrongMethod+": want POST", http.StatusMethodNotAllowed, notAllowed)
 }
 
 // misdirected returns what is wrong with a path that looks like a webhook's, and the provider that it names.
@@ -78,27 +78,28 @@ func misdirected(path string, active map[string]Provider) (provider string, reas
 	_, isActive := active[provider]
 	switch {
 	case !isKnown && !isActive && len(active) == 0:
-		return "", "no such path: no provider has a secret"
+		return "", noPath + ": no provider has a secret"
 	case !isKnown && !isActive:
 		var paths []string
 		for name := range active {
 			paths = append(paths, "/webhooks/"+name)
 		}
 		slices.Sort(paths)
-		return "", Reason("no such path: want one of " + strings.Join(paths, ", "))
+		return "", noPath + Reason(": want one of "+strings.Join(paths, ", "))
 	case !isActive:
-		return provider, Reason(fmt.Sprintf("no secret for %s: set %s_WEBHOOK_SECRET", provider, strings.ToUpper(provider)))
+		return provider, noSecret + Reason(fmt.Sprintf(": set %s_WEBHOOK_SECRET", strings.ToUpper(provider)))
 	case known.token && len(segments) < 3:
-		return provider, Reason(fmt.Sprintf("no token in the path: want /webhooks/%s/<token>", provider))
+		return provider, noToken + Reason(fmt.Sprintf(": want /webhooks/%s/<token>", provider))
 	case known.token:
-		return provider, Reason(fmt.Sprintf("no such path: did you mean /webhooks/%s/<token>", provider))
+		return provider, noPath + Reason(fmt.Sprintf(": did you mean /webhooks/%s/<token>", provider))
 	}
-	return provider, Reason("no such path: did you mean /webhooks/" + provider)
+	return provider, noPath + Reason(": did you mean /webhooks/"+provider)
 }
 
 // record counts, logs and answers a refused delivery. An address that sends too many gets 429 instead, and its delivery is only counted.
 func (r *Receiver) record(c *gin.Context, provider string, reason Reason, status int, text []byte, attrs ...any) {
 	limited, line := r.charge(c)
+	r.metrics.reject(provider, reason, limited)
 	if limited {
 		r.rejections.count()
 		c.Header("Retry-After", "1")
@@ -114,7 +115,7 @@ func (r *Receiver) record(c *gin.Context, provider string, reason Reason, status
 
 // refuseBody answers a delivery whose body could not be read completely.
 func (r *Receiver) refuseBody(c *gin.Context, provider string, err error) {
-	status, text, reason := http.StatusBadRequest, bodyUnread, Reason("body cut short or too slow")
+	status, text, reason := http.StatusBadRequest, bodyUnread, bodyCut
 	switch {
 	case errors.Is(err, errTooLarge):
 		status, text, reason = http.StatusRequestEntityTooLarge, bodyTooLarge, Reason(err.Error())
@@ -123,6 +124,7 @@ func (r *Receiver) refuseBody(c *gin.Context, provider string, err error) {
 		c.Header("Retry-After", "5")
 	}
 	limited, line := r.charge(c)
+	r.metrics.reject(provider, reason, limited)
 	if line {
 		r.log.Warn("delivery refused", "provider", provider, "err", err, "remote", c.ClientIP())
 	}

@@ -16,7 +16,7 @@ func TestRoutes(t *testing.T) {
 	t.Parallel()
 	r := newReception(t, openStore(t, sqliteURL(t)), nil)
 	known := ProviderNames()[0] // it has no secret here
-	noSecret := Reason("no secret for " + known + ": set " + strings.ToUpper(known) + "_WEBHOOK_SECRET")
+	noSecret := Reason("no secret: set " + strings.ToUpper(known) + "_WEBHOOK_SECRET")
 	const meant, unknown = "no such path: did you mean /webhooks/testprovider", "no such path: want one of /webhooks/testprovider"
 	for _, c := range []struct {
 		method, path string

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -19,6 +20,14 @@ func TestFigures(t *testing.T) {
 			figures, err := p.queue.Figures(t.Context())
 			if err != nil {
 				t.Fatal(err)
+			}
+			load, err := p.queue.Load(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			isClose := func(x, y time.Duration) bool { return (x-y).Abs() < time.Minute && (x > 0) == (y > 0) }
+			if diff := cmp.Diff(figures, load, cmp.Comparer(isClose)); diff != "" {
+				t.Errorf("with %d tasks the load differs from the figures (-figures +load)\n%s", pending, diff)
 			}
 			var want []QueueFigures
 			for n, l := range lanes() {

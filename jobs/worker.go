@@ -56,6 +56,7 @@ type Worker struct {
 	followUps []FollowUp
 	byName    map[string]FollowUp
 	servers   []*asynq.Server
+	metrics   metrics
 	unknown   sync.Map // event types that have been logged as unknown
 	now       func() time.Time
 }
@@ -63,7 +64,7 @@ type Worker struct {
 // NewWorker returns a worker that is idle until Run.
 func NewWorker(c WorkerConfig) *Worker {
 	w := &Worker{WorkerConfig: c, followUps: followUps(c.Clients), now: time.Now}
-	w.byName = byName(w.followUps)
+	w.byName, w.metrics = byName(w.followUps), newMetrics(w.followUps)
 	w.serve(map[string]int{c.Queue.name(models.CriticalQueue): 6, c.Queue.name(models.DefaultQueue): 4}, eventTasks, taskCheck)
 	for _, f := range w.followUps {
 		w.serve(map[string]int{c.Queue.name(followUpQueue(f.Name)): 1}, followUpTasks, followUpCheck)
@@ -158,19 +159,24 @@ func (w *Worker) attemptEvent(ctx context.Context, e models.Event) {
 	if err == nil {
 		outcome, caused, err = w.Store.ApplyEvent(ctx, e, facts, w.causedBy, models.At(w.now()))
 	}
+	result := resultProcessed
 	switch {
 	case err == nil:
+		w.metrics.done(e, outcome, w.now())
 		log.Info("event processed", "status", string(models.Processed), "outcome", string(outcome), "ms", time.Since(started).Milliseconds())
 		for _, up := range caused {
 			if up.Result == models.FollowUpLogged {
+				w.metrics.followUps.WithLabelValues(up.Name, string(up.Result)).Inc()
 				log.Info("follow-up logged", "name", up.Name, "note", up.Note)
 			}
 		}
 	case errors.Is(err, models.ErrClaimLost):
+		result = resultClaimLost
 		log.Warn("claim lost: a later attempt has the event")
 	default:
-		w.retry(ctx, log, models.EventWork, e.ID, e.Attempts, err)
+		result = w.retry(ctx, log, models.EventWork, e.ID, e.Attempts, err)
 	}
+	w.metrics.attempt(result, started)
 }
 
 // translate returns the facts of an event. A panic in a translation fails only this attempt.
@@ -233,20 +239,24 @@ func followUpQueue(name string) string { return "follow-up:" + name }
 // attemptFollowUp runs a claimed follow-up and records the outcome.
 func (w *Worker) attemptFollowUp(ctx context.Context, up models.FollowUp) {
 	log := w.Log.With("follow_up_id", up.ID, "name", up.Name, "customer_id", up.CustomerID, "event_id", up.EventID, "attempt", up.Attempts)
-	result, note, err := w.do(ctx, up)
+	started := time.Now()
+	status, note, err := w.do(ctx, up)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
-	if err == nil && result != models.FollowUpOvertaken { // FinishOvertaken has recorded that
-		err = w.Store.FinishFollowUp(ctx, up, result, note, models.At(w.now()))
+	if err == nil && status != models.FollowUpOvertaken { // FinishOvertaken has recorded that
+		err = w.Store.FinishFollowUp(ctx, up, status, note, models.At(w.now()))
 	}
+	result := string(status)
 	switch {
 	case err == nil:
-		log.Info("follow-up "+string(result), "note", note)
+		log.Info("follow-up "+result, "note", note)
 	case errors.Is(err, models.ErrClaimLost):
+		result = resultClaimLost
 		log.Warn("claim lost: a later attempt has the follow-up")
 	default:
-		w.retry(ctx, log, models.FollowUpWork, up.ID, up.Attempts, err)
+		result = w.retry(ctx, log, models.FollowUpWork, up.ID, up.Attempts, err)
 	}
+	w.metrics.attemptFollowUp(up.Name, result, started)
 }
 
 // do runs a follow-up, and returns its result and the reason.
@@ -293,8 +303,9 @@ func overtakenBy(c models.Change, current models.Customer) string {
 	return ""
 }
 
-// retry schedules the next attempt, or marks the row as failed if another attempt cannot help or all are used up.
-func (w *Worker) retry(ctx context.Context, log *slog.Logger, work models.Work, id int64, attempts int, cause error) {
+// retry schedules the next attempt, or marks the row as failed if another attempt cannot help or all are used up. It returns the result
+// for the metrics.
+func (w *Worker) retry(ctx context.Context, log *slog.Logger, work models.Work, id int64, attempts int, cause error) string {
 	var next time.Time
 	if !errors.Is(cause, ErrPermanent) && attempts < models.MaxAttempts {
 		next = w.now().Add(backoff(attempts))
@@ -303,13 +314,16 @@ func (w *Worker) retry(ctx context.Context, log *slog.Logger, work models.Work, 
 	switch {
 	case errors.Is(err, models.ErrClaimLost):
 		log.Warn("attempt failed, and a later attempt has the claim", "err", cause)
+		return resultClaimLost
 	case err != nil:
 		log.Warn("attempt failed and could not be recorded; it is due again soon", "err", errors.Join(cause, err))
+		return resultNotRecorded
 	case next.IsZero():
 		log.Error("attempt failed; it will not be retried", "status", string(models.Failed), "err", cause)
-	default:
-		log.Warn("attempt failed", "err", cause, "retry_in", next.Sub(w.now()).Round(time.Millisecond))
+		return resultFailed
 	}
+	log.Warn("attempt failed", "err", cause, "retry_in", next.Sub(w.now()).Round(time.Millisecond))
+	return resultRetried
 }
 
 // backoff is how long to wait after an attempt: 2 s, doubling to at most 10 min, give or take a quarter. Ten attempts

@@ -67,6 +67,7 @@ func (s *Store) write(inbox chan *delivery, others chan *transaction, most int) 
 		select {
 		case d := <-inbox:
 			deliveries := waiting(inbox, d, maxBatch)
+			s.metrics.deliveries.Observe(float64(len(deliveries)))
 			if len(deliveries) >= crowd {
 				s.crowded.Store(time.Now().UnixNano())
 			}
@@ -86,6 +87,7 @@ func (s *Store) commit(batch []*transaction) {
 	if len(batch) == 1 {
 		ctx = batch[0].ctx
 	}
+	began := time.Now()
 	failed := 0 // stays 0 if the commit itself fails: then the first one runs alone
 	err := s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 		for i, t := range batch {
@@ -100,6 +102,9 @@ func (s *Store) commit(batch []*transaction) {
 		s.commit([]*transaction{batch[failed]})
 		s.commit(slices.Delete(batch, failed, failed+1))
 		return
+	}
+	if err == nil {
+		s.metrics.duration.Observe(time.Since(began).Seconds())
 	}
 	err = s.dropReadOnly(err)
 	for _, t := range batch {

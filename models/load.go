@@ -12,15 +12,20 @@ import (
 // Load has the figures of an overview: what happened in the last hour, and what is waiting. Unlike Stats, it takes no longer with a million
 // events than with ten thousand.
 type Load struct {
-	Minutes                           []Minute         // of the last hour, oldest first; minutes without an event are left out
-	Since                             Time             // when the counted time starts: an hour ago, or later if maxCounted was exceeded
-	Latency                           []time.Duration  // of the newest events: from receipt to the end of processing, sorted
-	Customers                         map[Status]int64 // by status
-	OnHold                            int64            // customers
-	Events                            int64            // all ever stored; estimated from the newest ID
-	Waiting                           int64            // events that still have to be processed
-	Oldest                            Time             // when the oldest of them was received; zero if none waits
-	Failed                            int64            // events
+	Minutes   []Minute         // of the last hour, oldest first; minutes without an event are left out
+	Since     Time             // when the counted time starts: an hour ago, or later if maxCounted was exceeded
+	Latency   []time.Duration  // of the newest events: from receipt to the end of processing, sorted
+	Customers map[Status]int64 // by status
+	OnHold    int64            // customers
+	Events    int64            // all ever stored; estimated from the newest ID
+	Unfinished
+}
+
+// Unfinished counts what is waiting and what has failed.
+type Unfinished struct {
+	Waiting                           int64 // events that still have to be processed
+	Oldest                            Time  // when the oldest of them was received; zero if none waits
+	Failed                            int64 // events
 	WaitingFollowUps, FailedFollowUps int64
 }
 
@@ -49,17 +54,14 @@ func (s *Store) Load(ctx context.Context, now time.Time) (Load, error) {
 	for _, err := range []error{
 		db.Raw("SELECT COALESCE(MAX(id), 0) FROM events").Scan(&l.Events).Error,
 		db.Raw("SELECT COUNT(*) FROM customers WHERE aml_hold").Scan(&l.OnHold).Error,
-		db.Raw("SELECT COUNT(*) FROM pending_events WHERE failed").Scan(&l.Failed).Error,
-		db.Raw("SELECT COUNT(*) FROM pending_events WHERE due_at > 0").Scan(&l.Waiting).Error,
-		db.Raw(`SELECT COALESCE(MIN(received_at), 0) FROM events
-			WHERE id = (SELECT MIN(id) FROM pending_events WHERE NOT failed)`).Scan(&l.Oldest).Error,
 		countBy(db.Raw("SELECT status AS name, COUNT(*) AS n FROM customers GROUP BY status"), l.Customers),
-		db.Raw("SELECT COUNT(*) FROM follow_ups WHERE failed").Scan(&l.FailedFollowUps).Error,
-		db.Raw("SELECT COUNT(*) FROM follow_ups WHERE due_at > 0").Scan(&l.WaitingFollowUps).Error,
 	} {
 		if err != nil {
 			return l, wrap("get load", err)
 		}
+	}
+	if l.Unfinished, err = s.Unfinished(ctx); err != nil {
+		return l, err
 	}
 	l.Since = At(now.Add(-time.Hour))
 	if l.Events-first > maxCounted {
@@ -73,6 +75,24 @@ func (s *Store) Load(ctx context.Context, now time.Time) (Load, error) {
 	}
 	l.Latency, err = s.latency(ctx, l.Events)
 	return l, wrap("get latency", err)
+}
+
+// Unfinished returns what is waiting and what has failed. It reads only partial indexes.
+func (s *Store) Unfinished(ctx context.Context) (u Unfinished, err error) {
+	db := s.read.WithContext(ctx)
+	for _, err := range []error{
+		db.Raw("SELECT COUNT(*) FROM pending_events WHERE failed").Scan(&u.Failed).Error,
+		db.Raw("SELECT COUNT(*) FROM pending_events WHERE due_at > 0").Scan(&u.Waiting).Error,
+		db.Raw(`SELECT COALESCE(MIN(received_at), 0) FROM events
+			WHERE id = (SELECT MIN(id) FROM pending_events WHERE NOT failed)`).Scan(&u.Oldest).Error,
+		db.Raw("SELECT COUNT(*) FROM follow_ups WHERE failed").Scan(&u.FailedFollowUps).Error,
+		db.Raw("SELECT COUNT(*) FROM follow_ups WHERE due_at > 0").Scan(&u.WaitingFollowUps).Error,
+	} {
+		if err != nil {
+			return u, wrap("count what is unfinished", err)
+		}
+	}
+	return u, nil
 }
 
 // itsRecord is the SQL condition that finds the record of an event, processed_events r. Use it in a subquery: for a join, Postgres would read

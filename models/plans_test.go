@@ -247,6 +247,8 @@ func ask(t *testing.T, s *Store) {
 	must(err)
 	_, err = s.Case(ctx, "acme", "c")
 	must(err)
+	_, err = s.CountDrift(ctx)
+	must(err)
 	_, err = s.LastEvent(ctx, "umbrella")
 	must(err)
 }

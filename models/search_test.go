@@ -123,8 +123,8 @@ func TestLoad(t *testing.T) {
 		l.Latency = nil
 		want := models.Load{
 			Minutes: []models.Minute{{At: models.At(now), Counts: map[string]int64{"applied": 1, "ignored": 1, "queued": 1}}},
-			Since:   models.At(now.Add(30*time.Second - time.Hour)), Customers: l.Customers, OnHold: 1, Events: 4, Waiting: 1, Oldest: models.At(now), Failed: 1,
-			WaitingFollowUps: 1,
+			Since:   models.At(now.Add(30*time.Second - time.Hour)), Customers: l.Customers, OnHold: 1, Events: 4,
+			Unfinished: models.Unfinished{Waiting: 1, Oldest: models.At(now), Failed: 1, WaitingFollowUps: 1},
 		}
 		if diff := cmp.Diff(want, l); diff != "" || l.Customers[models.StatusVerified] != 1 {
 			t.Errorf("(-want +got)\n%s\ncustomers %v", diff, l.Customers)

@@ -81,6 +81,12 @@ type Drift struct {
 // TableName implements gorm's Tabler: the word has no plural.
 func (Drift) TableName() string { return "drift" }
 
+// CountDrift returns how many differences are stored.
+func (s *Store) CountDrift(ctx context.Context) (n int64, err error) {
+	err = s.read.WithContext(ctx).Model(&Drift{}).Count(&n).Error
+	return n, wrap("count drift", err)
+}
+
 // AddDrift adds the counts to the stored ones.
 func (s *Store) AddDrift(ctx context.Context, seen []Drift) error {
 	err := s.transact(ctx, func(tx *gorm.DB) error {

@@ -44,6 +44,7 @@ type Store struct {
 	inbox   chan *delivery    // deliveries that wait for a commit, see inbox.go
 	others  chan *transaction // all other transactions, see commit.go
 	crowded atomic.Int64      // when deliveries last crowded in, as Unix nanoseconds
+	metrics metrics
 	closing chan struct{}
 	running sync.WaitGroup
 }
@@ -54,7 +55,7 @@ type Store struct {
 //
 // The error never contains the URL or parts of it: it may hold a password.
 func Open(ctx context.Context, rawURL string) (*Store, error) {
-	s := &Store{inbox: make(chan *delivery, maxBatch), others: make(chan *transaction), closing: make(chan struct{})}
+	s := &Store{inbox: make(chan *delivery, maxBatch), others: make(chan *transaction), metrics: newMetrics(), closing: make(chan struct{})}
 	path, isSQLite := strings.CutPrefix(rawURL, "sqlite:")
 	var err error
 	switch {
