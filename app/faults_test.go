@@ -82,6 +82,9 @@ func TestRedisDownHung(t *testing.T) {
 			r.settle()
 			redis.Pause()
 			timed(&hung)
+			if len(hung) == 100 {
+				r.scrapeWithout("queue", `webhooks_queue_pending_tasks{queue="default"}`)
+			}
 			redis.Resume()
 		}
 		slices.Sort(answering)
@@ -149,7 +152,7 @@ func TestDatabaseDown(t *testing.T) {
 	r.settle()
 	for _, f := range []fault{
 		{"killed", postgres.Kill, postgres.Start},
-		{"hung", postgres.Pause, postgres.Resume},
+		{"hung", func() { postgres.Pause(); r.scrapeWithout("database", "webhooks_pending_events") }, postgres.Resume},
 		readOnly(t, b),
 	} {
 		ids = append(ids, r.outage(f, 20*time.Second))

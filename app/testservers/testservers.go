@@ -1,4 +1,4 @@
-// Package testservers gives tests real Postgres, Redis and PgBouncer servers: private ones, started from PATH on free loopback ports and
+// Package testservers gives tests real Postgres, Redis, PgBouncer and Prometheus servers: private ones, started from PATH on free loopback ports and
 // never the machine's own. Only tests import it. It works on Linux and macOS, as root too.
 //
 // A test that has to hurt a server takes NewPostgres or NewRedis. One that merely needs a place to store things takes DatabaseURL
@@ -24,7 +24,7 @@ import (
 )
 
 // install is what to tell somebody who has no servers.
-const install = "apt-get install postgresql redis-server pgbouncer procps, or brew install postgresql redis pgbouncer"
+const install = "apt-get install postgresql redis-server pgbouncer prometheus procps, or brew install postgresql redis pgbouncer prometheus"
 
 // Main runs the tests and then stops what they shared. It returns the exit code, for use in TestMain:
 //
