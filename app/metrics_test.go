@@ -51,7 +51,7 @@ func (r *running) scrapeWithout(source, series string) {
 		r.t.Errorf("without the %s, %s exists: %t; of %d series", source, series, exists, len(values))
 	}
 	counter := fmt.Sprintf("webhooks_scrape_errors_total{source=%q}", source)
-	if errors := r.scrape()[counter]; errors == "" || errors == "0" { // the first scrape may have counted its own too late
+	if errors := r.scrape()[counter]; errors == "" || errors == "0" { // the error of the first scrape
 		r.t.Errorf("no error is counted for the %s", source)
 	}
 }
@@ -91,16 +91,19 @@ var (
 	histogram  = regexp.MustCompile(`_(bucket|sum|count)$`)
 )
 
-// The dashboard and the alerts use only metrics that exist, and use each of ours.
+// The dashboard, the alerts and the README name only metrics that exist. The dashboard or an alert uses each of ours, and the README
+// explains it.
 func TestMonitoringFiles(t *testing.T) {
-	used := map[string]bool{}
-	for _, file := range []string{"dashboard.json", "alerts.yml"} {
-		text, err := os.ReadFile(filepath.Join("deploy", file))
+	files := map[string]string{"README.md": "README", "deploy/dashboard.json": "queries", "deploy/alerts.yml": "queries"}
+	named := map[string]map[string]bool{"README": {}, "queries": {}}
+	families := map[string]map[string]bool{"README": {}, "queries": {}}
+	for file, kind := range files {
+		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, name := range metricName.FindAllString(string(text), -1) {
-			used[name] = true
+			named[kind][name], families[kind][histogram.ReplaceAllString(name, "")] = true, true
 		}
 	}
 	onBothBackends(t, func(t *testing.T, b backend) {
@@ -109,20 +112,22 @@ func TestMonitoringFiles(t *testing.T) {
 		r.eventually("the subscriptions are checked", func() bool {
 			return r.scrape()[fmt.Sprintf(`webhooks_subscription_healthy{provider=%q}`, subscriptions.Names()[0])] == "0"
 		})
-		values, exist := r.scrape(), map[string]bool{}
+		values := r.scrape()
+		exist := map[string]map[string]bool{"README": {}, "queries": {}}
 		for series := range values {
 			name, _, _ := strings.Cut(series, "{")
-			exist[name] = true
-			isUsed := func(use string) bool {
-				return histogram.ReplaceAllString(use, "") == histogram.ReplaceAllString(name, "")
-			}
-			if strings.HasPrefix(name, "webhooks_") && !slices.ContainsFunc(slices.Collect(maps.Keys(used)), isUsed) {
-				t.Errorf("%s is neither in the dashboard nor in an alert", name)
-			}
+			exist["queries"][name], exist["README"][histogram.ReplaceAllString(name, "")] = true, true
 		}
-		for name := range used {
-			if !exist[name] {
-				t.Errorf("%s is used and does not exist", name)
+		for kind, names := range named {
+			for name := range names {
+				if !exist[kind][name] {
+					t.Errorf("%s: there is no %s", kind, name)
+				}
+			}
+			for name := range exist[kind] {
+				if strings.HasPrefix(name, "webhooks_") && !families[kind][histogram.ReplaceAllString(name, "")] {
+					t.Errorf("%s: nothing about %s", kind, name)
+				}
 			}
 		}
 		for series, want := range map[string]string{
