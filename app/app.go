@@ -84,6 +84,10 @@ func (a *App) connect(ctx context.Context, c Config, samples fs.FS) error {
 	if err := a.openQueue(ctx, c); err != nil {
 		return err
 	}
+	tracer, err := a.openTracing(ctx, c.TraceURL)
+	if err != nil {
+		return fmt.Errorf("OTEL_EXPORTER_OTLP_ENDPOINT: %w", err)
+	}
 	if c.Role == RoleWorker { // only receivers need the secrets and check the subscriptions
 		c.Secrets, c.API.CheckInterval = nil, 0
 	}
@@ -92,7 +96,8 @@ func (a *App) connect(ctx context.Context, c Config, samples fs.FS) error {
 		return err
 	}
 	registry, rejections := jobs.NewRegistry(), &handlers.Rejections{}
-	a.relay = jobs.NewRelay(a.store, a.queue, a.log)
+	outage := jobs.NewOutage("the database does not work", a.log)
+	a.relay = jobs.NewRelay(a.store, a.queue, outage, a.log)
 	if c.Role != RoleReceiver {
 		if a.drift, err = jobs.NewDrift(a.store, samples, a.log); err != nil {
 			return err
@@ -104,12 +109,13 @@ func (a *App) connect(ctx context.Context, c Config, samples fs.FS) error {
 		a.worker = jobs.NewWorker(jobs.WorkerConfig{
 			Store: a.store, Queue: a.queue, Registry: registry, Drift: a.drift, Clients: clients,
 			ApplySandbox: func(provider string) bool { return c.ApplySandbox[provider] },
-			Wake:         a.relay.Wake, Log: a.log,
+			Wake:         a.relay.Wake, Outage: outage, Log: a.log, Tracer: tracer,
 		})
 	}
 	a.watch = subscriptions.NewWatch(c.API, c.Secrets, a.store, a.log)
 	receiver := handlers.NewReceiver(a.store, registry.Queue, a.relay.Wake, rejections, a.log)
-	router := handlers.NewRouter(receiver, active, newReadiness(a.store.Ready, a.log).check, a.log)
+	receiver.Trace(tracer)
+	router := handlers.NewRouter(receiver, active, newReadiness(a.store.Ready, outage).check, a.log)
 	a.public.prepare(behindProxies(c.TrustedProxies, router), maxConnections, a.log)
 	if c.TLSCert != "" {
 		pair, err := newCertificate(c.TLSCert, c.TLSKey, a.log)

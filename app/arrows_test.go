@@ -38,6 +38,9 @@ var owners = map[string]string{
 	"github.com/redis/go-redis":     "jobs",
 	"github.com/spf13/cobra":        "app",
 	"gorm.io":                       "models",
+
+	"go.opentelemetry.io/otel/exporters": "app",
+	"go.opentelemetry.io/otel/sdk":       "app",
 }
 
 // isWithin reports whether a path is root or below it.

@@ -41,6 +41,7 @@ type Config struct {
 	SlackURL       string     `env:"SLACK_WEBHOOK_URL"`
 	LogLevel       slog.Level `env:"LOG_LEVEL" envDefault:"info"`
 	LogFormat      string     `env:"LOG_FORMAT"` // "text" or "json"; the default depends on APP_ENV
+	TraceURL       string     `env:"OTEL_EXPORTER_OTLP_ENDPOINT"`
 
 	// API is for managing our subscriptions at the providers.
 	API subscriptions.Config
@@ -200,6 +201,9 @@ func (c *Config) checkAddresses(p *problems) {
 			continue
 		}
 		c.TrustedProxies = append(c.TrustedProxies, network.Masked())
+	}
+	if u, err := url.Parse(c.TraceURL); c.TraceURL != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
+		p.addf("OTEL_EXPORTER_OTLP_ENDPOINT is not a URL: want http://host:4318")
 	}
 	if public := c.API.PublicURL; public != "" {
 		if u, err := url.Parse(public); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {

@@ -2,30 +2,28 @@ package app
 
 import (
 	"context"
-	"log/slog"
 	"sync"
 	"time"
 
-	"golang.org/x/time/rate"
+	"example.com/identity-webhooks/jobs"
 )
 
 // probeEvery is how long the result of a probe is used. A probe writes to the database, and anybody may ask for one.
 const probeEvery = time.Second
 
-// readiness checks whether deliveries can be stored, and logs outages: when one begins, once a minute while it lasts, and when it is over.
+// readiness checks whether deliveries can be stored. It begins an outage if not.
 type readiness struct {
-	probe func(context.Context) error
-	log   *slog.Logger
-	now   func() time.Time
+	probe  func(context.Context) error
+	outage *jobs.Outage
+	now    func() time.Time
 
 	mu     sync.Mutex
 	err    error // of the last probe
 	probed time.Time
-	outage *rate.Sometimes // nil while all is well
 }
 
-func newReadiness(probe func(context.Context) error, log *slog.Logger) *readiness {
-	return &readiness{probe: probe, log: log, now: time.Now}
+func newReadiness(probe func(context.Context) error, outage *jobs.Outage) *readiness {
+	return &readiness{probe: probe, outage: outage, now: time.Now}
 }
 
 // check returns why deliveries cannot be stored, or nil.
@@ -40,15 +38,8 @@ func (r *readiness) check(ctx context.Context) error {
 	defer cancel()
 	r.err = r.probe(ctx)
 	r.probed = r.now()
-	switch {
-	case r.err == nil && r.outage != nil:
-		r.outage = nil
-		r.log.Info("ready again")
-	case r.err != nil:
-		if r.outage == nil {
-			r.outage = &rate.Sometimes{First: 1, Interval: time.Minute}
-		}
-		r.outage.Do(func() { r.log.Error("not ready: deliveries cannot be stored", "err", r.err) })
+	if r.err != nil {
+		r.outage.Note(r.err) // the relay notes when it is over, whether anybody asks or not
 	}
 	return r.err
 }

@@ -8,16 +8,18 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"example.com/identity-webhooks/jobs"
 )
 
-// TestReadiness: probes are shared for a second, and an outage is logged when it begins and when it is over.
+// TestReadiness: probes are shared for a second, and a failed one begins an outage, which the relay ends.
 func TestReadiness(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	var probes int
 	var probeErr error
 	now := time.Unix(1_800_000_000, 0)
-	r := newReadiness(func(context.Context) error { probes++; return probeErr }, slog.New(slog.NewTextHandler(&log, nil)))
+	r := newReadiness(func(context.Context) error { probes++; return probeErr }, jobs.NewOutage("down", slog.New(slog.NewTextHandler(&log, nil))))
 	r.now = func() time.Time { return now }
 	down := errors.New("disk full")
 	for i, c := range []struct {
@@ -32,8 +34,7 @@ func TestReadiness(t *testing.T) {
 		{probeEvery, down, down, 2, 1},
 		{0, nil, down, 2, 1},
 		{probeEvery, down, down, 3, 1},
-		{probeEvery, nil, nil, 4, 2},
-		{probeEvery, down, down, 5, 3},
+		{probeEvery, nil, nil, 4, 1},
 	} {
 		now, probeErr = now.Add(c.later), c.down
 		got := r.check(t.Context())

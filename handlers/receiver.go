@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"go.opentelemetry.io/otel/trace"
 
 	"example.com/identity-webhooks/models"
 )
@@ -29,12 +30,13 @@ type Receiver struct {
 	metrics    metrics
 	log        *slog.Logger
 	now        func() time.Time
+	tracer     trace.Tracer // nil means none
 }
 
 // NewReceiver returns a Receiver. It asks queueOf for the queue of each event, and calls wake, which must not block, when a new event is
 // stored.
 func NewReceiver(store *models.Store, queueOf func(provider, generation, eventType string) string, wake func(), rejections *Rejections, log *slog.Logger) *Receiver {
-	return &Receiver{store, queueOf, wake, rejections, newBodyMemory(), newLimits(), newMetrics(), log, time.Now}
+	return &Receiver{store, queueOf, wake, rejections, newBodyMemory(), newLimits(), newMetrics(), log, time.Now, nil}
 }
 
 // receive returns the handler for the deliveries of one provider.
@@ -111,7 +113,9 @@ func (r *Receiver) event(name string, d Delivery, env Envelope, problem error) m
 
 // storeAndAcknowledge commits the event and then answers 200. Trustist treats any other status as a failure.
 func (r *Receiver) storeAndAcknowledge(c *gin.Context, e models.Event, warnings []string) {
+	storing := r.now()
 	receipt, err := r.store.AddEvent(c.Request.Context(), e)
+	r.trace(c.Request.Context(), e, storing, receipt, err)
 	r.logDelivery(c.Request.Context(), e, warnings, receipt, err)
 	switch {
 	case err != nil:
@@ -130,7 +134,8 @@ func (r *Receiver) storeAndAcknowledge(c *gin.Context, e models.Event, warnings 
 // logDelivery writes one line for a verified delivery, and counts it.
 func (r *Receiver) logDelivery(ctx context.Context, e models.Event, warnings []string, receipt models.Receipt, err error) {
 	level, message, result := slog.LevelInfo, "event accepted", resultAccepted
-	attrs := []slog.Attr{slog.String("provider", e.Provider), slog.String("external_id", e.ExternalID), slog.String("type", e.Type)}
+	attrs := []slog.Attr{slog.String("provider", e.Provider), slog.String("external_id", e.ExternalID), slog.String("type", e.Type),
+		slog.String("trace_id", e.TraceID())}
 	if len(warnings) > 0 {
 		level, attrs = slog.LevelWarn, append(attrs, slog.Any("warnings", warnings))
 	}

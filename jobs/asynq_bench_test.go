@@ -55,7 +55,7 @@ func benchmarkEmptyAsynq(b *testing.B, url string) {
 	left.Add(b.N)
 	server := asynq.NewServerFromRedisClient(q.worker, asynq.Config{
 		Concurrency: eventTasks, Queues: map[string]int{q.name("empty"): 1}, TaskCheckInterval: taskCheck, ShutdownTimeout: shutdownTimeout,
-		Logger: newAsynqLog(slog.New(slog.DiscardHandler)), LogLevel: asynq.FatalLevel,
+		Logger: asynqLog{slog.New(slog.DiscardHandler)}, LogLevel: asynq.FatalLevel,
 	})
 	b.ResetTimer()
 	err = server.Start(asynq.HandlerFunc(func(context.Context, *asynq.Task) error {

@@ -2,31 +2,52 @@ package jobs
 
 import (
 	"log/slog"
+	"sync"
 	"time"
-
-	"golang.org/x/time/rate"
 )
 
-// outage logs an error that lasts: one line when it begins, one a minute while it lasts, and one when it ends. Only one goroutine may use
-// it.
-type outage struct {
-	log    *slog.Logger
-	seldom *rate.Sometimes // nil while all is well
+// outageLine is how often an outage that lasts is logged.
+const outageLine = time.Minute
+
+// Outage logs an error that lasts: one line when it begins, one a minute while it lasts, and one when it is over. Parts of the program that
+// need the same thing share one.
+type Outage struct {
+	message string
+	log     *slog.Logger
+	now     func() time.Time
+
+	mu     sync.Mutex
+	began  time.Time // zero while all is well
+	logged time.Time
 }
 
-// over reports whether there is no outage.
-func (o *outage) over() bool { return o.seldom == nil }
+// NewOutage returns an Outage whose lines begin with message.
+func NewOutage(message string, log *slog.Logger) *Outage {
+	return &Outage{message: message, log: log, now: time.Now}
+}
 
-// note records the result of an attempt.
-func (o *outage) note(message string, err error) {
+// Lasts reports whether there is an outage.
+func (o *Outage) Lasts() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return !o.began.IsZero()
+}
+
+// Note records the result of an attempt: an error begins an outage, and nil ends it.
+func (o *Outage) Note(err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	now := o.now()
 	switch {
-	case err != nil && o.over():
-		o.seldom = &rate.Sometimes{First: 1, Interval: time.Minute}
-		fallthrough
-	case err != nil:
-		o.seldom.Do(func() { o.log.Warn(message, "err", err) })
-	case !o.over():
-		o.seldom = nil
-		o.log.Info(message + ": over")
+	case err == nil && o.began.IsZero():
+	case err == nil:
+		o.log.Info(o.message+": over", "after", now.Sub(o.began).Round(time.Millisecond))
+		o.began = time.Time{}
+	case o.began.IsZero():
+		o.began, o.logged = now, now
+		o.log.Error(o.message, "err", err)
+	case now.Sub(o.logged) >= outageLine:
+		o.logged = now
+		o.log.Error(o.message, "err", err, "for", now.Sub(o.began).Round(time.Millisecond))
 	}
 }

@@ -56,10 +56,11 @@ func newPlant(t *testing.T, databaseURL, redisURL string, translations map[strin
 		}
 	})
 	log := slog.New(slog.NewTextHandler(&p.log, nil)) // which locks
-	p.relay = NewRelay(p.store, p.queue, log)
+	outage := NewOutage("the database does not work", log)
+	p.relay = NewRelay(p.store, p.queue, outage, log)
 	p.worker = NewWorker(WorkerConfig{
 		Store: p.store, Queue: p.queue, Registry: &Registry{translations: translations}, Drift: &Drift{},
-		ApplySandbox: func(string) bool { return false }, Wake: p.relay.Wake, Log: log,
+		ApplySandbox: func(string) bool { return false }, Wake: p.relay.Wake, Outage: outage, Log: log,
 	})
 	p.relay.now, p.worker.now = p.now, p.now
 	return p

@@ -15,7 +15,6 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
 	"github.com/redis/go-redis/v9/maintnotifications"
-	"golang.org/x/time/rate"
 )
 
 // Queue is the Redis that carries tasks, or an embedded one inside this process. It may lose everything at any time: the database decides
@@ -154,20 +153,11 @@ func (q *Queue) Close() error {
 	return err
 }
 
-// asynqLog passes asynq's messages to our log. While Redis is down, asynq logs errors every second; one a minute is passed on.
-type asynqLog struct {
-	log    *slog.Logger
-	seldom *rate.Sometimes
-}
-
-func newAsynqLog(log *slog.Logger) asynqLog {
-	return asynqLog{log, &rate.Sometimes{First: 1, Interval: time.Minute}}
-}
+// asynqLog passes asynq's messages to our log, on level debug: the relay logs it if Redis does not work, and what was lost is done again.
+type asynqLog struct{ log *slog.Logger }
 
 func (l asynqLog) Debug(args ...any) { l.log.Debug("asynq", "text", fmt.Sprint(args...)) }
 func (l asynqLog) Info(args ...any)  { l.Debug(args...) }
-func (l asynqLog) Warn(args ...any) {
-	l.seldom.Do(func() { l.log.Warn("asynq", "text", fmt.Sprint(args...)) })
-}
-func (l asynqLog) Error(args ...any) { l.Warn(args...) }
+func (l asynqLog) Warn(args ...any)  { l.Debug(args...) }
+func (l asynqLog) Error(args ...any) { l.Debug(args...) }
 func (l asynqLog) Fatal(args ...any) { l.log.Error("asynq", "text", fmt.Sprint(args...)) }

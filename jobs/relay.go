@@ -26,6 +26,8 @@ const (
 	relayPoll = 200 * time.Millisecond
 	// redisPause is how long the relay waits after an error.
 	redisPause = 500 * time.Millisecond
+	// probeEvery is how often Redis is asked whether it answers if nothing else is.
+	probeEvery = time.Second
 	// maxRest is how long the relay rests while deliveries crowd in, and restCheck how often it checks whether they still do.
 	maxRest   = 300 * time.Millisecond
 	restCheck = 10 * time.Millisecond
@@ -56,15 +58,19 @@ type Relay struct {
 	lanes  []lane
 	log    *slog.Logger
 	woken  chan struct{}
-	outage outage
 	now    func() time.Time
+
+	database *Outage // begun by whoever notices, and ended here
+	redis    *Outage
+	probed   time.Time // when Redis last answered or failed
 }
 
-// NewRelay returns a relay that is idle until Run.
-func NewRelay(store *models.Store, q *Queue, log *slog.Logger) *Relay {
+// NewRelay returns a relay that is idle until Run. Others may begin an outage of the database; the relay finds out when it is over.
+func NewRelay(store *models.Store, q *Queue, database *Outage, log *slog.Logger) *Relay {
 	return &Relay{
 		store: store, queue: q, client: asynq.NewClientFromRedisClient(q.relay), lanes: lanes(), log: log,
-		woken: make(chan struct{}, 1), outage: outage{log: log}, now: time.Now,
+		woken: make(chan struct{}, 1), now: time.Now,
+		database: database, redis: NewOutage("Redis does not work: events wait in the database", log),
 	}
 }
 
@@ -76,7 +82,7 @@ func (r *Relay) Wake() {
 	}
 }
 
-// Run offers due rows until ctx is done. Errors of the database or Redis are logged, and Run tries again.
+// Run offers due rows until ctx is done. Outages of the database and Redis are logged, and Run tries again.
 func (r *Relay) Run(ctx context.Context) error {
 	poll := time.NewTicker(relayPoll)
 	defer poll.Stop()
@@ -86,7 +92,6 @@ func (r *Relay) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		r.outage.note("events wait in the database: they cannot be queued", err)
 		woken, pause := r.woken, poll.C
 		switch {
 		case err != nil:
@@ -112,6 +117,14 @@ func (r *Relay) rest(ctx context.Context) {
 
 // round offers a batch of each queue, and reports whether there is more to do at once.
 func (r *Relay) round(ctx context.Context) (more bool, err error) {
+	if r.database.Lasts() {
+		trying, cancel := context.WithTimeout(ctx, recordTimeout)
+		defer cancel()
+		if err := r.databaseResult(ctx, r.store.Ready(trying)); err != nil {
+			return false, err
+		}
+		r.database.Note(nil)
+	}
 	for _, l := range r.lanes {
 		full, err := r.offer(ctx, l)
 		if err != nil {
@@ -119,35 +132,62 @@ func (r *Relay) round(ctx context.Context) (more bool, err error) {
 		}
 		more = more || full
 	}
-	return more, nil
+	if r.redis.Lasts() || time.Since(r.probed) > probeEvery { // so that an outage is noticed although nothing is due
+		asking, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		err = r.redisResult(ctx, r.queue.relay.Ping(asking).Err())
+	}
+	return more, err
+}
+
+// databaseResult returns err, and begins an outage if it is one. Only a write ends the outage: a database that answers may be read-only.
+func (r *Relay) databaseResult(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() == nil {
+		r.database.Note(err)
+	}
+	return err
+}
+
+// redisResult returns err, and begins or ends an outage.
+func (r *Relay) redisResult(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		r.probed = time.Now()
+		r.redis.Note(err)
+	}
+	return err
 }
 
 // offer offers the due rows of one queue, as many as its window allows. It reports whether there may be more.
 func (r *Relay) offer(ctx context.Context, l lane) (full bool, err error) {
-	due, err := r.store.Due(ctx, l.work, l.queue, r.now())
+	looking, cancel := context.WithTimeout(ctx, recordTimeout)
+	defer cancel()
+	due, err := r.store.Due(looking, l.work, l.queue, r.now())
 	if err != nil || !due {
-		return false, err
+		return false, r.databaseResult(ctx, err)
 	}
 	limit := 1 // one at a time during an outage: a Redis that answers may still refuse tasks
-	if r.outage.over() {
+	if !r.redis.Lasts() {
 		asking, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
 		waiting, err := r.queue.waiting(asking, l.queue)
 		if err != nil {
-			return false, err
+			return false, r.redisResult(ctx, err)
 		}
 		if limit = offerBatch; waiting >= window {
 			return false, nil
 		}
 	}
-	o, gaveUp, err := r.store.Offer(ctx, l.work, l.queue, limit, r.now())
+	o, gaveUp, err := r.store.Offer(looking, l.work, l.queue, limit, r.now())
 	if err != nil {
-		return false, err
+		return false, r.databaseResult(ctx, err)
 	}
 	for _, id := range gaveUp {
 		r.log.Error("given up: the worker died in each attempt", "table", string(l.work), "id", id)
 	}
-	return len(o.IDs) == limit, r.enqueue(ctx, l.queue, o)
+	if len(o.IDs) == 0 {
+		return false, nil
+	}
+	return len(o.IDs) == limit, r.redisResult(ctx, r.enqueue(ctx, l.queue, o))
 }
 
 // enqueue hands an offer to asynq, in several tasks. If Redis returns an error for a task, its rows are due again at once. If Redis has
@@ -172,7 +212,8 @@ func (r *Relay) enqueue(ctx context.Context, queue string, o models.Offer) error
 			}
 			releasing, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 			defer cancel()
-			return errors.Join(fmt.Errorf("enqueue: %w", err), r.store.Release(releasing, part, r.now()))
+			_ = r.databaseResult(ctx, r.store.Release(releasing, part, r.now())) // if it fails, they are due after ClaimTimeout
+			return fmt.Errorf("enqueue: %w", err)
 		})
 	}
 	return g.Wait()

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/hibiken/asynq"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 
 	"example.com/identity-webhooks/models"
 )
@@ -37,7 +39,7 @@ const (
 	followUpTimeout = 10 * time.Second
 )
 
-// WorkerConfig is what a Worker needs. All fields are required.
+// WorkerConfig is what a Worker needs. All fields but Tracer are required.
 type WorkerConfig struct {
 	Store    *models.Store
 	Queue    *Queue
@@ -46,8 +48,10 @@ type WorkerConfig struct {
 	Clients  Clients
 	// ApplySandbox reports whether the events of a provider's sandbox are applied like others. Otherwise they are only recorded.
 	ApplySandbox func(provider string) bool
-	Wake         func() // wakes the relay
+	Wake         func()  // wakes the relay
+	Outage       *Outage // of the database
 	Log          *slog.Logger
+	Tracer       trace.Tracer // nil means none
 }
 
 // Worker processes the events and follow-ups of the tasks in the queue.
@@ -80,7 +84,7 @@ func (w *Worker) serve(queues map[string]int, tasks int, check time.Duration) {
 		TaskCheckInterval:        check,
 		DelayedTaskCheckInterval: time.Minute, // we schedule nothing in asynq
 		ShutdownTimeout:          shutdownTimeout,
-		Logger:                   newAsynqLog(w.Log),
+		Logger:                   asynqLog{w.Log},
 		LogLevel:                 asynq.WarnLevel,
 	}))
 }
@@ -130,8 +134,11 @@ func (w *Worker) process(ctx context.Context, t *asynq.Task) error {
 		events, err = w.Store.ClaimEvents(ctx, o, w.now())
 		inParallel(events, func(e models.Event) { w.attemptEvent(ctx, e) })
 	}
-	if err != nil {
-		w.Log.Warn("claim failed; the rows are due again soon", "err", err)
+	switch {
+	case err != nil && ctx.Err() == nil:
+		w.Outage.Note(err) // the relay notes when it is over
+	case err != nil:
+		w.Log.Warn("claim cut off; the rows are due again soon", "err", err)
 	}
 	w.Wake() // there may be follow-ups, and there is room in the window
 	return nil
@@ -149,7 +156,9 @@ func inParallel[T any](items []T, do func(T)) {
 // attemptEvent processes a claimed event and records the outcome.
 func (w *Worker) attemptEvent(ctx context.Context, e models.Event) {
 	started := time.Now()
-	log := w.Log.With("event_id", e.ID, "provider", e.Provider, "external_id", e.ExternalID, "type", e.Type, "attempt", e.Attempts)
+	log := w.Log.With("event_id", e.ID, "provider", e.Provider, "external_id", e.ExternalID, "type", e.Type, "attempt", e.Attempts, "trace_id", e.TraceID())
+	ctx, span := w.startSpan(ctx, "process "+e.Provider, &e, attribute.Int64("event.id", e.ID), attribute.Int("attempt", e.Attempts),
+		attribute.Int64("waited_ms", started.Sub(e.ReceivedAt.Time).Milliseconds()))
 	facts, err := w.translate(e)
 	// The outcome is recorded even if the task was cancelled meanwhile.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
@@ -159,6 +168,7 @@ func (w *Worker) attemptEvent(ctx context.Context, e models.Event) {
 	if err == nil {
 		outcome, caused, err = w.Store.ApplyEvent(ctx, e, facts, w.causedBy, models.At(w.now()))
 	}
+	endSpan(span, string(outcome), err)
 	result := resultProcessed
 	switch {
 	case err == nil:
@@ -238,14 +248,25 @@ func followUpQueue(name string) string { return "follow-up:" + name }
 
 // attemptFollowUp runs a claimed follow-up and records the outcome.
 func (w *Worker) attemptFollowUp(ctx context.Context, up models.FollowUp) {
-	log := w.Log.With("follow_up_id", up.ID, "name", up.Name, "customer_id", up.CustomerID, "event_id", up.EventID, "attempt", up.Attempts)
 	started := time.Now()
-	status, note, err := w.do(ctx, up)
+	c := models.Change{Key: up.Key}
+	err := json.Unmarshal(up.Change, &c)
+	log := w.Log.With("follow_up_id", up.ID, "name", up.Name, "customer_id", up.CustomerID, "event_id", up.EventID, "attempt", up.Attempts,
+		"trace_id", c.Event.TraceID())
+	ctx, span := w.startSpan(ctx, "follow-up "+up.Name, &c.Event, attribute.Int64("follow_up.id", up.ID), attribute.Int("attempt", up.Attempts))
+	var status models.FollowUpStatus
+	var note string
+	if err != nil {
+		err = fmt.Errorf("%w: decode change: %w", ErrPermanent, err)
+	} else {
+		status, note, err = w.do(ctx, up, c)
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
 	if err == nil && status != models.FollowUpOvertaken { // FinishOvertaken has recorded that
 		err = w.Store.FinishFollowUp(ctx, up, status, note, models.At(w.now()))
 	}
+	endSpan(span, string(status), err)
 	result := string(status)
 	switch {
 	case err == nil:
@@ -260,12 +281,8 @@ func (w *Worker) attemptFollowUp(ctx context.Context, up models.FollowUp) {
 }
 
 // do runs a follow-up, and returns its result and the reason.
-func (w *Worker) do(ctx context.Context, up models.FollowUp) (result models.FollowUpStatus, note string, err error) {
+func (w *Worker) do(ctx context.Context, up models.FollowUp, c models.Change) (result models.FollowUpStatus, note string, err error) {
 	f := w.byName[up.Name] // it exists, since its queue is served
-	c := models.Change{Key: up.Key}
-	if err := json.Unmarshal(up.Change, &c); err != nil {
-		return "", "", fmt.Errorf("%w: decode change: %w", ErrPermanent, err)
-	}
 	ctx, cancel := context.WithTimeout(ctx, followUpTimeout)
 	defer cancel()
 	if f.Off != "" {
