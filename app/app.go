@@ -238,7 +238,7 @@ func (a *App) drain() error {
 			errs = append(errs, fmt.Errorf("shut down %s: %w", l.Addr(), err))
 		}
 		if !finished {
-			a.log.Warn("requests cut off at shutdown", "addr", l.Addr().String(), "after", drainTimeout)
+			a.log.Warn("requests cut off at shutdown", "addr", l.Addr().String(), "after", drainTimeout.String())
 		}
 	}
 	return errors.Join(errs...)

@@ -41,13 +41,13 @@ func (o *Outage) Note(err error) {
 	switch {
 	case err == nil && o.began.IsZero():
 	case err == nil:
-		o.log.Info(o.message+": over", "after", now.Sub(o.began).Round(time.Millisecond))
+		o.log.Info(o.message+": over", "after", now.Sub(o.began).Round(time.Millisecond).String())
 		o.began = time.Time{}
 	case o.began.IsZero():
 		o.began, o.logged = now, now
 		o.log.Error(o.message, "err", err)
 	case now.Sub(o.logged) >= outageLine:
 		o.logged = now
-		o.log.Error(o.message, "err", err, "for", now.Sub(o.began).Round(time.Millisecond))
+		o.log.Error(o.message, "err", err, "for", now.Sub(o.began).Round(time.Second).String())
 	}
 }

@@ -339,7 +339,7 @@ func (w *Worker) retry(ctx context.Context, log *slog.Logger, work models.Work, 
 		log.Error("attempt failed; it will not be retried", "status", string(models.Failed), "err", cause)
 		return resultFailed
 	}
-	log.Warn("attempt failed", "err", cause, "retry_in", next.Sub(w.now()).Round(time.Millisecond))
+	log.Warn("attempt failed", "err", cause, "retry_in", next.Sub(w.now()).Round(time.Millisecond).String())
 	return resultRetried
 }
 
