@@ -124,6 +124,7 @@ type running struct {
 	providers       map[string]handlers.Provider
 	log             *buffer
 	stop            func() error // shuts down and waits; a second call does nothing
+	password        string       // of the admin API; empty means none
 	patient         bool         // with the admin API: a connection that died with its server costs a call
 }
 
@@ -143,8 +144,8 @@ func tryStart(t testing.TB, b backend, settings ...string) (*running, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &running{t: t, log: &buffer{}, providers: providers(t)}
-	a, err := app.New(context.Background(), c, os.DirFS(filepath.Join("..", "testdata")), slog.New(slog.NewTextHandler(r.log, nil)))
+	r := &running{t: t, log: &buffer{}, providers: providers(t), password: c.AdminPassword}
+	a, err := app.New(context.Background(), c, os.DirFS(filepath.Join("..", "testdata")), slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: c.LogLevel})))
 	if err != nil {
 		return nil, err
 	}
@@ -256,7 +257,7 @@ func (r *running) call(method, path string, want int, answer any) {
 	status, body := 0, ""
 	for range 20 { // no more connections than that
 		var err error
-		if status, body, err = request(context.Background(), method, "http://"+r.adminAddr+path, nil, nil); err != nil {
+		if status, body, err = request(context.Background(), method, "http://admin:"+r.password+"@"+r.adminAddr+path, nil, nil); err != nil {
 			r.t.Fatal(err)
 		}
 		if !r.patient || status != http.StatusServiceUnavailable {

@@ -26,22 +26,24 @@ import (
 // collector takes traces by OTLP over HTTP.
 type collector struct {
 	*httptest.Server
+	answer int // a status
 	mu     sync.Mutex
 	bodies [][]byte
 }
 
-func newCollector(t testing.TB) *collector {
+func newCollector(t testing.TB, answer int) *collector {
 	t.Helper()
-	c := &collector{}
+	c := &collector{answer: answer}
 	c.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
-		if err != nil || r.URL.Path != "/v1/traces" {
+		if err != nil || !strings.HasSuffix(r.URL.Path, "/v1/traces") {
 			w.WriteHeader(http.StatusBadRequest)
 			return
 		}
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.bodies = append(c.bodies, body)
+		w.WriteHeader(c.answer)
 	}))
 	t.Cleanup(c.Close)
 	return c
@@ -114,7 +116,7 @@ func TestTracing(t *testing.T) {
 }
 
 func oneTrace(t *testing.T, b backend) {
-	c, s, v := newCollector(t), newSink(t, answering(http.StatusOK)), anyVerdicts(t)
+	c, s, v := newCollector(t, http.StatusOK), newSink(t, answering(http.StatusOK)), anyVerdicts(t)
 	r := start(t, b, append(s.settings(), "OTEL_EXPORTER_OTLP_ENDPOINT="+c.URL)...)
 	id := uuid.NewString()
 	body := v.yes.event(id, uuid.NewString(), now)

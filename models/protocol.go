@@ -117,7 +117,7 @@ func (s *Store) Offer(ctx context.Context, w Work, queue string, limit int, now 
 		return err
 	})
 	if err != nil {
-		return Offer{}, nil, fmt.Errorf("offer %s: %w", w, err)
+		return Offer{}, nil, wrap("offer "+string(w), err)
 	}
 	return o, gaveUp, nil
 }

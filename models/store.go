@@ -9,6 +9,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -222,7 +223,29 @@ func wrap(doing string, err error) error {
 		err = ErrNotFound
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", doing, err)
+		return fmt.Errorf("%s: %w", doing, hideLogin(err))
 	}
 	return nil
+}
+
+// hideLogin replaces an error of the connection to Postgres, which names the user, by its cause.
+func hideLogin(err error) error {
+	var connect *pgconn.ConnectError
+	if !errors.As(err, &connect) {
+		return err
+	}
+	var refused *pgconn.PgError
+	var network *net.OpError
+	cause := errors.New("no answer")
+	switch {
+	case errors.As(connect, &refused):
+		cause = errors.New("SQLSTATE " + refused.Code) // the message may name the user, too
+	case errors.As(connect, &network):
+		cause = network
+	case errors.Is(connect, context.Canceled):
+		cause = context.Canceled
+	case errors.Is(connect, context.DeadlineExceeded):
+		cause = context.DeadlineExceeded
+	}
+	return fmt.Errorf("connect to Postgres: %w", cause)
 }

@@ -75,7 +75,7 @@ var flaws = map[string]flaw{
 	},
 	"the log quotes bodies": {
 		"handlers/receiver.go", `attrs := \[\]slog\.Attr\{`, `${0}slog.String("body", string(e.Body)), `,
-		"./app", "TestNoPersonalDataInLog",
+		"./app", "TestCanaries",
 	},
 	"overtaken follow-ups are sent": {
 		"jobs/worker.go", `if !f\.EvenIfOvertaken \{`, `if false {`,
