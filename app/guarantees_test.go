@@ -70,15 +70,9 @@ func TestConcurrentDuplicates(t *testing.T) {
 func TestForgedThenGenuine(t *testing.T) {
 	onBothBackends(t, func(t *testing.T, b backend) {
 		v, r := anyVerdicts(t), start(t, b)
-		forger, err := handlers.NewProvider(v.provider, handlers.Settings{Secrets: []handlers.Secret{{Value: "whsec_Zm9yZ2VkLWZvcmdlZC1mb3JnZWQtZm9y"}}})
-		if err != nil {
-			t.Fatal(err)
-		}
 		who := uuid.NewString()
 		body := v.yes.event(uuid.NewString(), who, now)
-		forged := *r
-		forged.providers = map[string]handlers.Provider{v.provider: forger}
-		if status, _ := forged.send(v.provider, body); status != http.StatusUnauthorized && status != http.StatusNotFound {
+		if status := r.forge(v.provider, body); status != http.StatusUnauthorized && status != http.StatusNotFound {
 			t.Fatalf("forged delivery answered %d, want 401", status)
 		}
 		if n := b.count(t, "SELECT COUNT(*) FROM events"); n != 0 {
@@ -90,6 +84,19 @@ func TestForgedThenGenuine(t *testing.T) {
 			t.Fatalf("status %s, want verified", c.Status)
 		}
 	})
+}
+
+// forge sends a body that is signed with another secret, and returns the status.
+func (r *running) forge(provider string, body []byte) (status int) {
+	r.t.Helper()
+	forger, err := handlers.NewProvider(provider, handlers.Settings{Secrets: []handlers.Secret{{Value: "whsec_Zm9yZ2VkLWZvcmdlZC1mb3JnZWQtZm9y"}}})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	forged := *r
+	forged.providers = map[string]handlers.Provider{provider: forger}
+	status, _ = forged.send(provider, body)
+	return status
 }
 
 // The ID of another event with another body is answered 200, kept beside it and never applied.

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,7 +21,6 @@ import (
 
 	"example.com/identity-webhooks/app/subscriptions"
 	"example.com/identity-webhooks/app/testservers"
-	"example.com/identity-webhooks/handlers"
 )
 
 // scrape returns the values of /metrics by series, such as webhooks_attempts_total{result="failed"}.
@@ -73,15 +73,7 @@ func (r *running) exercise() string {
 	r.accept(v.provider, body)
 	r.send(v.provider, body)
 	r.accept(v.provider, v.yes.event(uuid.NewString(), unusable, now))
-	forger, err := handlers.NewProvider(v.provider, handlers.Settings{Secrets: []handlers.Secret{{Value: "whsec_Zm9yZ2VkLWZvcmdlZC1mb3JnZWQtZm9y"}}})
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	forged := *r
-	forged.providers = map[string]handlers.Provider{v.provider: forger}
-	if status, _ := forged.send(v.provider, body); status == http.StatusOK {
-		r.t.Errorf("a forged delivery answered %d", status)
-	}
+	r.forge(v.provider, body)
 	r.settle()
 	return v.provider
 }
@@ -107,10 +99,18 @@ func TestMonitoringFiles(t *testing.T) {
 		}
 	}
 	onBothBackends(t, func(t *testing.T, b backend) {
-		r := start(t, b, withSubscriptions()...)
+		var calls atomic.Int64
+		failsOnce := newSink(t, func(w http.ResponseWriter, _ *http.Request) {
+			if calls.Add(1) == 1 {
+				w.WriteHeader(http.StatusInternalServerError)
+			}
+		})
+		r := start(t, b, append(withSubscriptions(), failsOnce.settings()...)...)
 		provider := r.exercise()
-		r.eventually("the subscriptions are checked", func() bool {
-			return r.scrape()[fmt.Sprintf(`webhooks_subscription_healthy{provider=%q}`, subscriptions.Names()[0])] == "0"
+		r.eventually("the subscriptions are checked, and the callback is done", func() bool {
+			values := r.scrape()
+			return values[fmt.Sprintf(`webhooks_subscription_healthy{provider=%q}`, subscriptions.Names()[0])] == "0" &&
+				values[`webhooks_follow_ups_total{name="callback",result="done"}`] == "1"
 		})
 		values := r.scrape()
 		exist := map[string]map[string]bool{"README": {}, "queries": {}}
@@ -137,7 +137,9 @@ func TestMonitoringFiles(t *testing.T) {
 			`webhooks_attempts_total{result="processed"}`:                     "1",
 			`webhooks_attempts_total{result="failed"}`:                        "1",
 			`webhooks_processed_events_total{outcome="applied",provider="P"}`: "1",
-			`webhooks_follow_ups_total{name="callback",result="logged"}`:      "1",
+			`webhooks_follow_ups_total{name="callback",result="retried"}`:     "1",
+			`webhooks_follow_ups_total{name="welcome-mail",result="logged"}`:  "1",
+			`webhooks_follow_up_duration_seconds_count{name="callback"}`:      "2",
 			`webhooks_acknowledgement_duration_seconds_count`:                 "3",
 			`webhooks_processing_duration_seconds_count`:                      "2",
 			`webhooks_end_to_end_duration_seconds_count`:                      "1",
@@ -229,6 +231,9 @@ func TestPrometheus(t *testing.T) {
 	r := start(t, sqlite(t), append(withSubscriptions(), "ADMIN_PASSWORD="+password)...)
 	config := derived(t, r.adminAddr, password)
 	testservers.Promtool(t, "check", "config", config)
+	if status, _, err := request(t.Context(), http.MethodGet, "http://"+r.adminAddr+"/metrics", nil, nil); status != http.StatusUnauthorized || err != nil {
+		t.Errorf("without the password: %d %v, want 401", status, err)
+	}
 	r.adminAddr = "admin:" + password + "@" + r.adminAddr
 	p := testservers.NewPrometheus(t, config)
 	ask := func(path string) gjson.Result {

@@ -1,5 +1,5 @@
-// Package testservers gives tests real Postgres, Redis, PgBouncer and Prometheus servers: private ones, started from PATH on free loopback ports and
-// never the machine's own. Only tests import it. It works on Linux and macOS, as root too.
+// Package testservers gives tests real Postgres, Redis, PgBouncer and Prometheus servers: private ones, started from PATH on free loopback
+// ports and never the machine's own. Only tests import it. It works on Linux and macOS, as root too.
 //
 // A test that has to hurt a server takes NewPostgres or NewRedis. One that merely needs a place to store things takes DatabaseURL
 // or RedisURL. Where a program is not installed the test is skipped, or fails if REQUIRE_SERVERS=1.
