@@ -311,7 +311,7 @@ func checkServer(ctx context.Context, c app.Config) []finding {
 	}
 	server := admin{base: publicURL(c)}
 	if _, err := server.call(ctx, http.MethodGet, "/healthz"); isWrongCertificate(err) {
-		return fine("a server with a certificate for another name answers at " + c.Addr + ": call /readyz under that name")
+		return fine("a server answers at " + c.Addr + "; its certificate is not valid for that address, so /readyz was not called")
 	} else if err != nil {
 		return checkPort(ctx, c.Addr)
 	}
