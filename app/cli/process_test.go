@@ -158,6 +158,9 @@ func TestStartWithNothingConfigured(t *testing.T) {
 				t.Errorf("%s: %s", url, resp.Status)
 			}
 		}
+		if end := run(t, dir, []string{"ADDR=" + addr}, "healthcheck").wait(t); end.ExitCode() != exitOK {
+			t.Errorf("healthcheck: %v", end)
+		}
 		p.signal(t, s)
 		if end := p.wait(t); end.ExitCode() != exitOK {
 			t.Errorf("%v: %v, want exit code 0:\n%s", s, end, strings.Join(p.output, "\n"))

@@ -70,7 +70,7 @@ configuration is wrong and nothing was done.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return app.UsageError{Err: fmt.Errorf("%w (%s --help lists the flags)", err, cmd.CommandPath())}
 	})
-	root.AddCommand(serve, newMigrate())
+	root.AddCommand(serve, newMigrate(), newHealthcheck())
 	root.AddCommand(dev.Commands(dev.Env{Samples: samples})...) // the developer tools, which a server does not need
 	reportUsage(root)
 	return root
