@@ -3,12 +3,10 @@ package app_test
 import (
 	"net/http"
 	"slices"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
-	"golang.org/x/sync/errgroup"
 
 	"example.com/identity-webhooks/app/testservers"
 )
@@ -44,44 +42,4 @@ func BenchmarkIdleLatency(b *testing.B) {
 			b.ReportMetric(ms(took[len(took)*99/100]), "p99-ms")
 		})
 	}
-}
-
-// BenchmarkTracing measures the processor time of an event from its delivery to the end of its processing, with its sender, and with tracing
-// off and on. The collector is in this process as well; it only reads.
-func BenchmarkTracing(b *testing.B) {
-	v := anyVerdicts(b)
-	for _, tracing := range []string{"off", "on"} {
-		b.Run(tracing, func(b *testing.B) {
-			settings := []string{"LOG_LEVEL=error"}
-			if tracing == "on" {
-				settings = append(settings, "OTEL_EXPORTER_OTLP_ENDPOINT="+newCollector(b, http.StatusOK).URL)
-			}
-			r := start(b, sqlite(b), settings...)
-			spent := processorTime(b)
-			var senders errgroup.Group
-			senders.SetLimit(2) // as many as connections are kept
-			for range b.N {
-				senders.Go(func() error {
-					_, body := v.verified()
-					_, _, err := r.trySend(v.provider, body, func(http.Header) {})
-					return err
-				})
-			}
-			if err := senders.Wait(); err != nil {
-				b.Fatal(err)
-			}
-			r.settle()
-			b.ReportMetric(float64((processorTime(b)-spent).Microseconds())/float64(b.N), "cpu-µs/event")
-		})
-	}
-}
-
-// processorTime is what this process has spent.
-func processorTime(b *testing.B) time.Duration {
-	b.Helper()
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

@@ -86,8 +86,8 @@ type spanIDs struct{}
 
 // NewIDs implements sdktrace.IDGenerator. It is not used: each span of ours belongs to an event, whose trace has an ID.
 func (s spanIDs) NewIDs(context.Context) (id trace.TraceID, root trace.SpanID) {
-	binary.NativeEndian.PutUint64(id[:8], rand.Uint64())
-	binary.NativeEndian.PutUint64(id[8:], rand.Uint64()|1) // never all zero
+	binary.NativeEndian.PutUint64(id[:8], rand.Uint64()) //nolint:gosec // IDs are no secrets
+	binary.NativeEndian.PutUint64(id[8:], rand.Uint64()|1) //nolint:gosec // never all zero
 	return id, models.RootSpanID(id)
 }
 
@@ -96,6 +96,6 @@ func (s spanIDs) NewSpanID(ctx context.Context, id trace.TraceID) (span trace.Sp
 	if !trace.SpanContextFromContext(ctx).HasSpanID() {
 		return models.RootSpanID(id)
 	}
-	binary.NativeEndian.PutUint64(span[:], rand.Uint64()|1)
+	binary.NativeEndian.PutUint64(span[:], rand.Uint64()|1) //nolint:gosec // as above
 	return span
 }
