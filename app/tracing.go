@@ -86,7 +86,7 @@ type spanIDs struct{}
 
 // NewIDs implements sdktrace.IDGenerator. It is not used: each span of ours belongs to an event, whose trace has an ID.
 func (s spanIDs) NewIDs(context.Context) (id trace.TraceID, root trace.SpanID) {
-	binary.NativeEndian.PutUint64(id[:8], rand.Uint64()) //nolint:gosec // IDs are no secrets
+	binary.NativeEndian.PutUint64(id[:8], rand.Uint64())   //nolint:gosec // IDs are no secrets
 	binary.NativeEndian.PutUint64(id[8:], rand.Uint64()|1) //nolint:gosec // never all zero
 	return id, models.RootSpanID(id)
 }
