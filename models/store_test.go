@@ -48,14 +48,19 @@ func TestSecondProcessIsRefused(t *testing.T) {
 	add(t, s, event("a", "1"), models.Accepted)
 }
 
-// Closing leaves one complete file, readable by its owner only.
+// Closing leaves one complete file. All files are readable by their owner only, also in a folder that others can read.
 func TestCloseLeavesOneFile(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
+	if err := os.Mkdir(dir, 0o755); err != nil { //nolint:gosec // as a mounted volume may be
+		t.Fatal(err)
+	}
 	s, copied := openToClose(t, "sqlite:"+filepath.Join(dir, "a.db")), filepath.Join(t.TempDir(), "copy.db")
 	add(t, s, event("a", "1"), models.Accepted)
 	list(t, s)
-	private(t, dir)
+	if files := private(t, dir); files != 4 {
+		t.Errorf("%d files, want the database, its log with its index, and the lock", files)
+	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +83,7 @@ func TestCloseLeavesOneFile(t *testing.T) {
 }
 
 // private checks the modes of all files in a folder.
-func private(t *testing.T, dir string) {
+func private(t *testing.T, dir string) int {
 	t.Helper()
 	files, err := os.ReadDir(dir)
 	if err != nil || len(files) == 0 {
@@ -89,6 +94,7 @@ func private(t *testing.T, dir string) {
 			t.Errorf("mode of %s is %v %v, want 0600", f.Name(), info.Mode(), err)
 		}
 	}
+	return len(files)
 }
 
 // A database that takes no writes for a while is not ready. Deliveries are stored again soon after it is mended, without a restart.

@@ -155,7 +155,7 @@ func checkPublicURL(_ context.Context, c app.Config) []finding {
 
 // secretLine matches a line of .env that sets a secret, or a URL that may contain a password.
 var secretLine = regexp.MustCompile(
-	`(?m)^[^#\n]*((SECRET|SECRET_SANDBOX|PASSWORD|API_KEY|SLACK_WEBHOOK_URL)[ \t]*[=:][ \t]*[^\s#]|://[^/\s]*@|[?&]password=)`)
+	`(?m)^[^#\n]*((SECRET|SECRET_SANDBOX|PASSWORD|API_KEY|SLACK_WEBHOOK_URL|ENCRYPTION_KEYS)[ \t]*[=:][ \t]*[^\s#]|://[^/\s]*@|[?&]password=)`)
 
 // checkFiles finds files with secrets or personal data that other users of this computer can read.
 func checkFiles(_ context.Context, c app.Config) (found []finding) {

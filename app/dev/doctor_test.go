@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"net/http/httptest"
 	"net/url"
 	"os"
@@ -99,9 +100,10 @@ func TestDoctorFiles(t *testing.T) {
 	}
 	for line, want := range map[string]string{
 		"": "ok: ", "LOG_LEVEL=warn\n": "ok: ",
-		"ADMIN_PASSWORD=0123456789abcdef\n":                       "warning: .env has mode 0644: other users can read it",
-		"DATABASE_URL=postgres://me:secret@localhost/webhooks\n":  "warning: .env has mode 0644: other users can read it",
-		"DATABASE_URL=postgres://localhost/webhooks?password=x\n": "warning: .env has mode 0644: other users can read it",
+		"ADMIN_PASSWORD=0123456789abcdef\n":                              "warning: .env has mode 0644: other users can read it",
+		"DATABASE_URL=postgres://me:secret@localhost/webhooks\n":         "warning: .env has mode 0644: other users can read it",
+		"DATABASE_URL=postgres://localhost/webhooks?password=x\n":        "warning: .env has mode 0644: other users can read it",
+		"ENCRYPTION_KEYS=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n": "warning: .env has mode 0644: other users can read it",
 	} {
 		writeFile(t, ".env", string(example)+line)
 		if err := os.Chmod(".env", 0o644); err != nil {
@@ -110,6 +112,11 @@ func TestDoctorFiles(t *testing.T) {
 		t.Setenv("DATABASE_URL", "sqlite:db") // the environment wins
 		expect(t, diagnosed(t, healthy), "files", want)
 	}
+	writeFile(t, "db", "")
+	if err := errors.Join(os.Chmod("db", 0o644), os.Remove(".env")); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, diagnosed(t, healthy), "files", "warning: db has mode 0644: other users can read it")
 }
 
 // What failed or waits in a running server is a warning.
