@@ -35,6 +35,7 @@ type App struct {
 	relay    *jobs.Relay
 	worker   *jobs.Worker // nil if the role is receiver, as is drift
 	drift    *jobs.Drift
+	expiry   *jobs.Retention // nil if payloads are kept forever, or the role is receiver
 	watch    *subscriptions.Watch
 	public   listening
 	admin    listening
@@ -66,7 +67,7 @@ func (a *App) open(ctx context.Context, c Config) error {
 	if a.admin.Listener, err2 = listen(ctx, "ADMIN_ADDR", c.AdminAddr); err2 == nil {
 		a.closings = append(a.closings, a.admin.release)
 	}
-	if a.store, err3 = openStore(ctx, c.DatabaseURL); err3 == nil {
+	if a.store, err3 = openStore(ctx, c); err3 == nil {
 		a.closings = append(a.closings, a.store.Close)
 	}
 	return errors.Join(err1, err2, err3)
@@ -111,6 +112,9 @@ func (a *App) connect(ctx context.Context, c Config, samples fs.FS) error {
 			ApplySandbox: func(provider string) bool { return c.ApplySandbox[provider] },
 			Wake:         a.relay.Wake, Outage: outage, Log: a.log, Tracer: tracer,
 		})
+		if c.PayloadRetention > 0 {
+			a.expiry = jobs.NewRetention(a.store, c.PayloadRetention, a.log)
+		}
 	}
 	a.watch = subscriptions.NewWatch(c.API, c.Secrets, a.store, a.log)
 	receiver := handlers.NewReceiver(a.store, registry.Queue, a.relay.Wake, rejections, a.log)
@@ -160,10 +164,10 @@ func (a *App) openQueue(ctx context.Context, c Config) error {
 }
 
 // openStore opens the database. The error is a single line: Postgres reports each address that was tried, and only the last one is kept.
-func openStore(ctx context.Context, url string) (*models.Store, error) {
+func openStore(ctx context.Context, c Config) (*models.Store, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	store, err := models.Open(ctx, url)
+	store, err := models.Open(ctx, c.DatabaseURL, c.EncryptionKeys...)
 	if err == nil {
 		return store, nil
 	}
@@ -175,7 +179,7 @@ func openStore(ctx context.Context, url string) (*models.Store, error) {
 
 // Migrate brings the database up to date and returns the names of the migrations it applied.
 func Migrate(ctx context.Context, c Config) (applied []string, err error) {
-	store, err := openStore(ctx, c.DatabaseURL)
+	store, err := openStore(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -214,6 +218,9 @@ func (a *App) Run(ctx context.Context) error {
 	if a.worker != nil {
 		g.Go(func() error { return a.worker.Run(working) })
 		g.Go(func() error { return a.drift.Run(working) })
+	}
+	if a.expiry != nil {
+		g.Go(func() error { return a.expiry.Run(running) })
 	}
 	<-running.Done()
 	if ctx.Err() != nil {

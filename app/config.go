@@ -12,12 +12,14 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/caarlos0/env/v11"
 
 	"example.com/identity-webhooks/app/subscriptions"
 	"example.com/identity-webhooks/handlers"
 	"example.com/identity-webhooks/jobs"
+	"example.com/identity-webhooks/models"
 )
 
 // Config is the configuration of the program. It is read once, at the start. The variables are described in .env.example.
@@ -31,7 +33,9 @@ type Config struct {
 	Proxies        string     `env:"TRUSTED_PROXIES"`                     // unparsed: see TrustedProxies
 	DatabaseURL    string     `env:"DATABASE_URL" envDefault:"sqlite:data/webhooks.db"`
 	RedisURL       string     `env:"REDIS_URL"`
-	QueuePrefix    string     `env:"QUEUE_PREFIX"` // if empty, made from the database's installation ID
+	QueuePrefix    string     `env:"QUEUE_PREFIX"`                       // if empty, made from the database's installation ID
+	Retention      string     `env:"PAYLOAD_RETENTION" envDefault:"30d"` // unparsed: see PayloadRetention
+	Keys           string     `env:"ENCRYPTION_KEYS"`                    // unparsed, and empty afterwards: see EncryptionKeys
 	Env            string     `env:"APP_ENV" envDefault:"development"`
 	Role           string     `env:"ROLE" envDefault:"all"`
 	CallbackURL    string     `env:"CALLBACK_URL"`
@@ -48,6 +52,10 @@ type Config struct {
 
 	// MaskPersonalData hides names, e-mail addresses and payloads in the inspector until somebody clicks.
 	MaskPersonalData bool `env:"-"`
+	// PayloadRetention is how long payloads are kept; 0 is forever.
+	PayloadRetention time.Duration `env:"-"`
+	// EncryptionKeys encrypt the stored bodies; the first one those of new events.
+	EncryptionKeys []models.Key `env:"-"`
 	// TrustedProxies are the networks whose X-Forwarded-For header is trusted.
 	TrustedProxies []netip.Prefix `env:"-"`
 	// Secrets are the active secrets of each provider that has any.
@@ -121,6 +129,7 @@ func ReadConfig(environ []string) (Config, error) {
 		p = append(p, err)
 	}
 	c.checkSecrets(vars, &p)
+	c.checkPrivacy(&p)
 	c.Warnings = append(c.Warnings, misspelt(vars)...)
 	return c, errors.Join(p...)
 }

@@ -12,13 +12,17 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/identity-webhooks/handlers"
 )
 
-const strong = "b6f0c1d29a7e4835" // a secret of 16 bytes, which is long enough
+const (
+	strong        = "b6f0c1d29a7e4835" // a secret of 16 bytes, which is long enough
+	encryptionKey = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+)
 
 var (
 	// provider is any provider.
@@ -39,8 +43,8 @@ func TestConfigDefaults(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%q: %v", environ, err)
 		}
-		got := []string{c.Addr, c.AdminAddr, c.DatabaseURL, c.RedisURL, c.QueuePrefix, c.Env, c.Role, c.LogLevel.String(), c.LogFormat}
-		want := []string{":8080", "127.0.0.1:8081", "sqlite:data/webhooks.db", "", "", "development", "all", "INFO", "text"}
+		got := []string{c.Addr, c.AdminAddr, c.DatabaseURL, c.RedisURL, c.QueuePrefix, c.Env, c.Role, c.LogLevel.String(), c.LogFormat, c.PayloadRetention.String()}
+		want := []string{":8080", "127.0.0.1:8081", "sqlite:data/webhooks.db", "", "", "development", "all", "INFO", "text", "720h0m0s"}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", environ, diff)
 		}
@@ -117,6 +121,12 @@ func TestConfigProblems(t *testing.T) {
 		{[]string{"LOG_FORMAT=xml"}, `LOG_FORMAT is "xml": want text, json`},
 		{[]string{"QUEUE_PREFIX=Our Queue"}, `QUEUE_PREFIX is "Our Queue": want up to 50 of a-z, 0-9, - _ and :`},
 		{[]string{sandboxOption(provider).Name + "=true"}, sandboxOption(provider).Name + ` is "true": want off, on`},
+		{[]string{"PAYLOAD_RETENTION=30m"}, `PAYLOAD_RETENTION is "30m": want at least 1h, such as 30d or 720h, or off to keep payloads forever`},
+		{[]string{"PAYLOAD_RETENTION=-1d"}, `PAYLOAD_RETENTION is "-1d": want at least 1h`},
+		{[]string{"PAYLOAD_RETENTION=0"}, `PAYLOAD_RETENTION is "0": want at least 1h`},
+		{[]string{"ENCRYPTION_KEYS=CANARY"}, "ENCRYPTION_KEYS, key 1: want 32 bytes in base64: openssl rand -base64 32"},
+		{[]string{"ENCRYPTION_KEYS=" + encryptionKey + "," + strings.Repeat("A", 43) + "="}, "ENCRYPTION_KEYS, key 2: is not random, so it can be guessed"},
+		{[]string{"ENCRYPTION_KEYS=" + encryptionKey + "," + encryptionKey}, "ENCRYPTION_KEYS, key 2: is there twice"},
 		{[]string{"DATABASE_URL=mysql://u:CANARY@localhost/db"}, "DATABASE_URL: want sqlite:<path> or postgres://<user>:<password>@<host>/<database>"},
 		{[]string{"DATABASE_URL=postgres://app:CANARY@pw@host/app"}, "DATABASE_URL: " + noURL},
 		{[]string{"DATABASE_URL=postgres://app:CANARY/pw@host/app"}, "DATABASE_URL: " + noURL},
@@ -167,6 +177,33 @@ func TestValidConfigs(t *testing.T) {
 	}
 }
 
+// TestRetentionCoversRetries: payloads are kept at least as long as an active provider sends the same delivery again.
+func TestRetentionCoversRetries(t *testing.T) {
+	t.Parallel()
+	known := 0
+	for _, provider := range handlers.ProviderNames() {
+		retries := handlers.RetriesFor(provider)
+		if retries == 0 {
+			continue
+		}
+		known++
+		for keep, refused := range map[time.Duration]bool{retries - time.Hour: true, retries: false} {
+			_, err := ReadConfig([]string{SecretName(provider) + "=" + "whsec_aWRlbnRpdHktd2ViaG9va3MtdGVzdHMh", "PAYLOAD_RETENTION=" + keep.String()})
+			if got := lines(err); (len(got) == 1 && strings.Contains(got[0], handlers.ProviderTitle(provider))) != refused {
+				t.Errorf("%s with %s: %q, want it refused: %v", provider, keep, got, refused)
+			}
+		}
+	}
+	for text, want := range map[string]time.Duration{"off": 0, "45d": 45 * day, "36h": 36 * time.Hour} {
+		if c, err := ReadConfig([]string{"PAYLOAD_RETENTION=" + text}); err != nil || c.PayloadRetention != want {
+			t.Errorf("%s is %s %v, want %s", text, c.PayloadRetention, err, want)
+		}
+	}
+	if known == 0 {
+		t.Error("no provider retries")
+	}
+}
+
 func lines(err error) []string {
 	if err == nil {
 		return nil
@@ -177,12 +214,13 @@ func lines(err error) []string {
 func TestAllConfigProblemsAtOnce(t *testing.T) {
 	t.Parallel()
 	_, err := ReadConfig([]string{
+		"PAYLOAD_RETENTION=x", "ENCRYPTION_KEYS=x,y",
 		"ADDR=8080", "ADMIN_ADDR=0.0.0.0:81", "APP_ENV=prod", "ROLE=x", "LOG_LEVEL=x", "LOG_FORMAT=x", "QUEUE_PREFIX=X",
 		"DATABASE_URL=x", "REDIS_URL=x", "PUBLIC_URL=x", "TRUSTED_PROXIES=x", "SLACK_WEBHOOK_URL=x",
 		sandboxOption(provider).Name + "=x", secret + "_FILE=/no/such/file",
 	})
-	if got := lines(err); len(got) != 14 {
-		t.Errorf("%d lines, want one for each of 14 variables:\n%v", len(got), err)
+	if got := lines(err); len(got) != 17 {
+		t.Errorf("%d lines, want one for each of 16 variables and one more:\n%v", len(got), err)
 	}
 }
 

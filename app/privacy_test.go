@@ -97,9 +97,9 @@ func canaries(t *testing.T) (list []delivered) {
 	return list
 }
 
-// secretSettings are settings full of canaries, with a sink that refuses all calls, a database whose user and password are canaries, and
+// canarySettings are settings full of canaries, with a sink that refuses all calls, a database whose user and password are canaries, and
 // a Redis that may be asked with them only.
-func secretSettings(t *testing.T, postgres *testservers.Postgres, redis *testservers.Redis, c *collector) (b backend, settings []string) {
+func canarySettings(t *testing.T, postgres *testservers.Postgres, redis *testservers.Redis, c *collector) (b backend, settings []string) {
 	t.Helper()
 	user, password := canary+"User", canary+"Password"
 	db := backend{databaseURL: postgres.URL()}.open(t)
@@ -138,7 +138,7 @@ func secretSettings(t *testing.T, postgres *testservers.Postgres, redis *testser
 func TestCanaries(t *testing.T) {
 	t.Parallel()
 	postgres, redis, c := testservers.NewPostgres(t), testservers.NewRedis(t), newCollector(t, http.StatusBadRequest)
-	b, settings := secretSettings(t, postgres, redis, c)
+	b, settings := canarySettings(t, postgres, redis, c)
 	r := start(t, b, settings...)
 	r.patient = true
 	hidden := []string{canary, secret, base64.StdEncoding.EncodeToString([]byte(canary))[:8]}

@@ -22,8 +22,6 @@ import (
 	"example.com/identity-webhooks/app/testservers"
 )
 
-const day = 24 * time.Hour
-
 // makePair makes a certificate that is valid now.
 func makePair(t *testing.T, dir string, serial int64) (certFile, keyFile string) {
 	t.Helper()

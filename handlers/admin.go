@@ -118,11 +118,16 @@ func (a admin) call(f func(c *gin.Context) (status int, answer any, err error)) 
 // Failure returns the status and the text that answer an error.
 func Failure(err error) (status int, text string) {
 	var bad BadRequest
+	var problem models.BodyProblem
 	switch {
 	case errors.As(err, &bad):
 		return http.StatusBadRequest, string(bad)
 	case errors.Is(err, models.ErrNotFound):
 		return http.StatusNotFound, "not found"
+	case errors.Is(err, models.ErrBodyRemoved):
+		return http.StatusGone, "the payload of this event was removed, so that it cannot be shown or replayed; see PAYLOAD_RETENTION"
+	case errors.As(err, &problem):
+		return http.StatusServiceUnavailable, problem.Error()
 	case errors.Is(err, context.DeadlineExceeded):
 		return http.StatusServiceUnavailable, "the database took too long; ask for less, or see the log"
 	}

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -26,12 +27,15 @@ func (a admin) event(c *gin.Context, id int64) (int, any, error) {
 	}
 	full := struct {
 		models.Event
-		Payload    json.RawMessage `json:"payload,omitempty"`
+		Payload    json.RawMessage `json:"payload,omitempty"` // null if the body cannot be read
 		BodyBase64 *string         `json:"body_base64,omitempty"`
 	}{Event: e}
-	if json.Valid(e.Body) && utf8.Valid(e.Body) {
+	switch {
+	case e.BodyError() != nil:
+		full.Payload = json.RawMessage("null")
+	case json.Valid(e.Body) && utf8.Valid(e.Body):
 		full.Payload = e.Body
-	} else {
+	default:
 		full.BodyBase64 = new(base64.StdEncoding.EncodeToString(e.Body))
 	}
 	return http.StatusOK, full, nil
@@ -41,7 +45,7 @@ func (a admin) event(c *gin.Context, id int64) (int, any, error) {
 // space and escapes.
 func (a admin) eventBody(c *gin.Context, id int64) (int, any, error) {
 	e, err := a.Store.Event(c.Request.Context(), id)
-	return http.StatusOK, verbatim(e.Body), err
+	return http.StatusOK, verbatim(e.Body), cmp.Or(err, e.BodyError())
 }
 
 // replayOne returns a call that replays a single row. It answers 0 if the row cannot be replayed.

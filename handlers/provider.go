@@ -18,11 +18,13 @@ var providers = map[string]struct {
 	new     func(name string, s Settings) (Provider, error)
 	options []Option
 	token   bool // the secret is a token at the end of the path
+	// retries is how long the provider sends a delivery again that was not answered with 200; 0 if its documentation does not say.
+	retries time.Duration
 }{
 	"legaltalent": {title: "Legal Talent", new: newLegalTalent, options: []Option{legalTalentContent}},
-	"persona":     {title: "Persona", new: newPersona},
-	"stripe":      {title: "Stripe Identity", new: newStripe},
-	"trst":        {title: "TRST", new: newTRST},
+	"persona":     {title: "Persona", new: newPersona, retries: 52 * time.Hour},
+	"stripe":      {title: "Stripe Identity", new: newStripe, retries: 3 * 24 * time.Hour},
+	"trst":        {title: "TRST", new: newTRST, retries: 14 * 24 * time.Hour},
 	"trustgate":   {title: "TrustGate", new: newTrustGate, options: []Option{trustGateFallback}},
 	"trustist":    {title: "Trustist", new: newTrustist, token: true},
 }
@@ -113,6 +115,9 @@ func ProviderTitle(name string) string { return cmp.Or(providers[name].title, na
 
 // TokenInPath reports whether the provider's secret is a token at the end of its path.
 func TokenInPath(name string) bool { return providers[name].token }
+
+// RetriesFor returns how long the provider sends a delivery again that was not answered with 200; 0 if that is unknown.
+func RetriesFor(name string) time.Duration { return providers[name].retries }
 
 // ProviderOptions lists the options of a provider.
 func ProviderOptions(name string) []Option { return providers[name].options }

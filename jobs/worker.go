@@ -197,6 +197,9 @@ func (w *Worker) translate(e models.Event) (facts models.Facts, err error) {
 			err = fmt.Errorf("panic in translation: %v", p)
 		}
 	}()
+	if err := e.BodyError(); err != nil {
+		return facts, err
+	}
 	facts, err = w.Registry.Translate(e)
 	if err != nil {
 		return facts, err

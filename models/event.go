@@ -51,6 +51,7 @@ type Event struct {
 	Secret        string `json:"secret"`  // fingerprint of the secret that verified it
 	Sandbox       bool   `json:"sandbox"` // it comes from the provider's sandbox
 	Body          []byte `json:"-"`       // exactly the bytes that were signed
+	BodyKey       string `json:"-"`       // fingerprint of the Key that encrypts it in the database; empty if none does
 	SHA256        []byte `json:"-" gorm:"column:sha256"`
 	Quarantined   bool   `json:"-"`
 	Problem       string `json:"-"`           // why the body cannot be read, or is quarantined; empty if it can be applied
@@ -66,4 +67,6 @@ type Event struct {
 	Attempts    int         `json:"attempts" gorm:"->"`
 	CustomerID  *int64      `json:"customer_id" gorm:"->"`
 	ProcessedAt Time        `json:"processed_at" gorm:"->"`
+	BodyRemoved bool        `json:"body_removed,omitempty" gorm:"->"`
+	BodyProblem BodyProblem `json:"body_problem,omitempty" gorm:"-"` // only of an event that is read with its body
 }

@@ -32,9 +32,9 @@ func onBothDialects(t *testing.T, test func(t *testing.T, s *models.Store)) {
 	})
 }
 
-func open(t testing.TB, url string) *models.Store {
+func open(t testing.TB, url string, keys ...models.Key) *models.Store {
 	t.Helper()
-	s := openToClose(t, url)
+	s := openToClose(t, url, keys...)
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
 			t.Error(err)
@@ -44,9 +44,9 @@ func open(t testing.TB, url string) *models.Store {
 }
 
 // openToClose is open for a test that closes the store itself.
-func openToClose(t testing.TB, url string) *models.Store {
+func openToClose(t testing.TB, url string, keys ...models.Key) *models.Store {
 	t.Helper()
-	s, err := models.Open(ctx, url)
+	s, err := models.Open(ctx, url, keys...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -48,6 +48,7 @@ type delivery struct {
 func (s *Store) AddEvent(ctx context.Context, e Event) (Receipt, error) {
 	sum := sha256.Sum256(e.Body)
 	e.SHA256, e.Deliveries = sum[:], 1
+	s.seal(&e)
 	d := &delivery{event: e, done: make(chan error, 1)}
 	ctx, cancel := context.WithTimeout(ctx, addTimeout)
 	defer cancel()
@@ -236,7 +237,8 @@ func replaceFailed(tx *gorm.DB, id int64) error {
 	if err := tx.Clauses(clause.Locking{Strength: "UPDATE"}).Select("id", "provider", "external_id").Take(&failed, id).Error; err != nil {
 		return err
 	}
-	found := tx.Where("quarantined AND provider = ? AND external_id = ? AND problem = ?", failed.Provider, failed.ExternalID, otherBody).
+	found := tx.Clauses(clause.Locking{Strength: "UPDATE"}).
+		Where("quarantined AND provider = ? AND external_id = ? AND problem = ? AND length(body) > 0", failed.Provider, failed.ExternalID, otherBody).
 		Order("id").Limit(1).Find(&next)
 	if found.Error != nil || found.RowsAffected == 0 {
 		return found.Error

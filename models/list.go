@@ -51,13 +51,13 @@ func (s *Store) located(ctx context.Context, f EventFilter) (EventFilter, error)
 }
 
 // eventView are the fields of Event that are not columns of events.
-var eventView = []string{"status", "outcome", "reason", "error", "attempts", "customer_id", "processed_at"}
+var eventView = []string{"status", "outcome", "reason", "error", "attempts", "customer_id", "processed_at", "body_removed"}
 
 // eventColumns are the columns of an event in a list, from events, pending_events p and processed_events r. The record of an earlier
 // processing counts only if the event is not pending again.
 const eventColumns = `events.id, events.provider, events.generation, events.external_id, events.derived, events.type, events.tenant_id,
 	events.correlation_id, events.queue, events.secret, events.sandbox, events.quarantined, events.deliveries, events.occurred_at,
-	events.received_at,
+	events.received_at, (length(events.body) = 0 AND events.sha256 <> ?) AS body_removed,
 	CASE WHEN events.quarantined THEN 'quarantined' WHEN p.id IS NULL THEN 'processed' ELSE ` + pendingStatus + ` END AS status,
 	CASE WHEN events.quarantined OR p.id IS NOT NULL THEN '' WHEN r.event_id = events.id THEN r.outcome ELSE 'duplicate' END AS outcome,
 	CASE WHEN p.id IS NULL THEN COALESCE(r.reason, '') ELSE '' END AS reason,
@@ -163,7 +163,7 @@ func (s *Store) Events(ctx context.Context, f EventFilter, p Page) ([]Event, err
 	var events []Event
 	for _, src := range sources {
 		var some []Event
-		db := f.in(s.read.WithContext(ctx), src).Select(eventColumns, At(time.Now()))
+		db := f.in(s.read.WithContext(ctx), src).Select(eventColumns, noBody, At(time.Now()))
 		if err := p.of(db, src.id).Find(&some).Error; err != nil {
 			return nil, wrap("list events", err)
 		}
@@ -173,10 +173,12 @@ func (s *Store) Events(ctx context.Context, f EventFilter, p Page) ([]Event, err
 	return events[:min(len(events), p.Limit)], nil
 }
 
-// Event returns one event with its body, or ErrNotFound.
+// Event returns one event with its body, or ErrNotFound. If the body cannot be read, the event has a BodyError.
 func (s *Store) Event(ctx context.Context, id int64) (Event, error) {
 	var e Event
-	err := s.read.WithContext(ctx).Table(everything).Select(eventColumns+", events.body", At(time.Now())).Where("events.id = ?", id).Take(&e).Error
+	err := s.read.WithContext(ctx).Table(everything).Select(eventColumns+", events.body, events.body_key, events.sha256", noBody, At(time.Now())).
+		Where("events.id = ?", id).Take(&e).Error
+	s.open(&e)
 	return e, wrap(fmt.Sprintf("get event %d", id), err)
 }
 

@@ -251,6 +251,15 @@ func ask(t *testing.T, s *Store) {
 	must(err)
 	_, err = s.LastEvent(ctx, "umbrella")
 	must(err)
+	x := s.NewExpiry()
+	for _, p := range x.tables {
+		p.next = 19_000 // the batches are all alike
+	}
+	n, err := x.Remove(ctx, minute(-1))
+	must(err)
+	if n == 0 {
+		t.Error("no payload was removed")
+	}
 }
 
 // spy notes the statements that gorm would log.

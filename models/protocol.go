@@ -131,8 +131,12 @@ func (s *Store) Release(ctx context.Context, o Offer, now time.Time) error {
 }
 
 // ClaimEvents claims the events of an offer, and returns them with their bodies. It leaves out events that are done or were offered again.
+// An event whose body cannot be decrypted has a BodyError.
 func (s *Store) ClaimEvents(ctx context.Context, o Offer, now time.Time) ([]Event, error) {
-	return claim(ctx, s, o, now, eventView, func(e *Event, attempts map[int64]int) { e.Attempts = attempts[e.ID] })
+	return claim(ctx, s, o, now, eventView, func(e *Event, attempts map[int64]int) {
+		e.Attempts = attempts[e.ID]
+		s.open(e)
+	})
 }
 
 // ClaimFollowUps does the same for follow-ups.

@@ -28,21 +28,26 @@ func (p Pace) most() int {
 const replayBatch = 2000
 
 // replayable returns the parts of the selected events that can be replayed: those that failed, were ignored or came from a sandbox. Events
-// that were applied cannot be replayed.
+// that were applied, or whose body was removed, cannot be replayed.
 func (f EventFilter) replayable() (sources []source) {
 	for _, src := range f.sources() {
 		if src.replayable != "" {
-			src.where += " AND " + src.replayable
+			src.where += " AND " + src.replayable + " AND length(events.body) > 0"
 			sources = append(sources, src)
 		}
 	}
 	return sources
 }
 
-// ReplayEvent makes an event due again, with all its attempts. It reports whether it did, and returns ErrNotFound if there is none.
+// ReplayEvent makes an event due again, with all its attempts. It reports whether it did. The error is ErrNotFound if there is none, and
+// ErrBodyRemoved if its body was removed.
 func (s *Store) ReplayEvent(ctx context.Context, id int64, now time.Time) (bool, error) {
-	if _, err := s.Event(ctx, id); err != nil {
+	e, err := s.Event(ctx, id)
+	if err != nil {
 		return false, err
+	}
+	if e.BodyRemoved {
+		return false, fmt.Errorf("replay event %d: %w", id, ErrBodyRemoved)
 	}
 	for _, src := range (EventFilter{}).replayable() {
 		ids, err := s.replay(ctx, now, 0, func(db *gorm.DB) *gorm.DB {
@@ -110,7 +115,9 @@ func (s *Store) CountReplayable(ctx context.Context, f EventFilter, p Pace) (n i
 // replay makes the selected events due, rate of them per second beginning at start, and returns their IDs in order.
 func (s *Store) replay(ctx context.Context, start time.Time, rate int, selected func(*gorm.DB) *gorm.DB) (ids []int64, err error) {
 	err = s.transact(ctx, func(tx *gorm.DB) error {
-		if err := selected(tx).Pluck("events.id", &ids).Error; err != nil {
+		// The lock keeps an Expiry from removing a body meanwhile. Deliveries do not wait for it.
+		lock := clause.Locking{Strength: "KEY SHARE", Table: clause.Table{Name: "events"}}
+		if err := selected(tx).Clauses(lock).Pluck("events.id", &ids).Error; err != nil {
 			return err
 		}
 		slices.Sort(ids)

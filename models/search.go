@@ -83,23 +83,25 @@ func (s *Store) CustomersByID(ctx context.Context, ids []int64) (map[int64]Custo
 	return byID, nil
 }
 
-// Bodies returns the bodies of some events by their IDs, except those of more than limit bytes.
+// Bodies returns the bodies of some events by their IDs, except those of more than limit bytes and those that cannot be read.
 func (s *Store) Bodies(ctx context.Context, ids []int64, limit int) (map[int64][]byte, error) {
 	bodies := map[int64][]byte{}
 	var events []Event
 	if len(ids) > 0 {
-		if err := s.read.WithContext(ctx).Select("id", "body").Where("id IN ? AND length(body) <= ?", ids, limit).Find(&events).Error; err != nil {
+		if err := s.read.WithContext(ctx).Select("id", "body", "body_key", "sha256").Where("id IN ? AND length(body) <= ?", ids, limit).Find(&events).Error; err != nil {
 			return nil, wrap("get bodies", err)
 		}
 	}
 	for _, e := range events {
-		bodies[e.ID] = e.Body
+		if s.open(&e); e.BodyError() == nil {
+			bodies[e.ID] = e.Body
+		}
 	}
 	return bodies, nil
 }
 
 // ChangesBy returns how an event changed the status or the hold of customers: one Change for each customer. It reads them from the follow-ups
-// of the event, and is empty if there are none.
+// of the event, and is empty if there are none, or if they were removed.
 func (s *Store) ChangesBy(ctx context.Context, eventID int64) ([]Change, error) {
 	var ups []FollowUp
 	err := s.read.WithContext(ctx).Select("customer_id", "change").Where("event_id = ?", eventID).Order("id").Limit(100).Find(&ups).Error
@@ -116,6 +118,9 @@ func (s *Store) ChangesBy(ctx context.Context, eventID int64) ([]Change, error) 
 		var c Change
 		if err := json.Unmarshal(up.Change, &c); err != nil {
 			return nil, fmt.Errorf("decode change: %w", err)
+		}
+		if c.After.ID == 0 { // see Expiry
+			continue
 		}
 		changes = append(changes, c)
 	}
@@ -146,19 +151,28 @@ func (s *Store) Case(ctx context.Context, provider, caseID string) (k Case, err 
 // firstSince returns the ID of the first event that was received at a time or later. It needs no index on the time, because IDs
 // are in the order of receipt. The result may be off by a fraction of a second, since transactions may overtake each other.
 func (s *Store) firstSince(ctx context.Context, t Time) (int64, error) {
+	return s.firstAt(ctx, "events", "received_at", t)
+}
+
+// firstAt does the same for any table whose rows are inserted in the order of the times in a column.
+func (s *Store) firstAt(ctx context.Context, table, column string, t Time) (int64, error) {
 	var low, high int64
-	row := s.read.WithContext(ctx).Raw("SELECT COALESCE((SELECT MIN(id) FROM events), 1), COALESCE((SELECT MAX(id) FROM events), 0) + 1").Row()
+	row := s.read.WithContext(ctx).Raw(fmt.Sprintf("SELECT COALESCE((SELECT MIN(id) FROM %[1]s), 1), COALESCE((SELECT MAX(id) FROM %[1]s), 0) + 1", table)).Row()
 	if err := row.Scan(&low, &high); err != nil {
 		return 0, err
 	}
 	for low < high { // the first event at or after t lies in [low, high]
 		middle := low + (high-low)/2
-		var e Event
-		if err := s.read.WithContext(ctx).Select("id", "received_at").Where("id >= ?", middle).Order("id").Take(&e).Error; err != nil {
+		var first struct {
+			ID int64
+			At Time
+		}
+		err := s.read.WithContext(ctx).Table(table).Select("id, "+column+" AS at").Where("id >= ?", middle).Order("id").Take(&first).Error
+		if err != nil {
 			return 0, err
 		}
-		if e.ReceivedAt.Before(t.Time) {
-			low = e.ID + 1
+		if first.At.Before(t.Time) {
+			low = first.ID + 1
 		} else {
 			high = middle
 		}

@@ -41,6 +41,7 @@ type Store struct {
 	read    *gorm.DB     // reads; on Postgres the same as db
 	lock    *flock.Flock // SQLite: keeps other processes away from the file
 	dialect string
+	keys    []Key // encrypt and decrypt bodies; the first one encrypts
 
 	inbox   chan *delivery    // deliveries that wait for a commit, see inbox.go
 	others  chan *transaction // all other transactions, see commit.go
@@ -54,9 +55,11 @@ type Store struct {
 // migrations. A SQLite file is created with its folder if it does not exist, readable by its owner only. It is an error if
 // another process has the file open.
 //
+// The first key encrypts the bodies of new events, and all keys decrypt. Without keys, bodies are stored as they are.
+//
 // The error never contains the URL or parts of it: it may hold a password.
-func Open(ctx context.Context, rawURL string) (*Store, error) {
-	s := &Store{inbox: make(chan *delivery, maxBatch), others: make(chan *transaction), metrics: newMetrics(), closing: make(chan struct{})}
+func Open(ctx context.Context, rawURL string, keys ...Key) (*Store, error) {
+	s := &Store{keys: keys, inbox: make(chan *delivery, maxBatch), others: make(chan *transaction), metrics: newMetrics(), closing: make(chan struct{})}
 	path, isSQLite := strings.CutPrefix(rawURL, "sqlite:")
 	var err error
 	switch {

@@ -231,6 +231,13 @@ func printFields(w io.Writer, object gjson.Result) {
 
 // printPayload prints the body of an event.
 func printPayload(w io.Writer, event gjson.Result) error {
+	if event.Get("body_removed").Bool() {
+		fmt.Fprintln(w, "\nIts payload was removed: payloads are kept only for some time (PAYLOAD_RETENTION).")
+		return nil
+	}
+	if event.Get("body_problem").Exists() { // printed as a field
+		return nil
+	}
 	if body := event.Get("body_base64"); body.Exists() {
 		decoded, err := base64.StdEncoding.DecodeString(body.Str)
 		fmt.Fprintf(w, "\n%d bytes that are not JSON: %q\n", len(decoded), decoded)

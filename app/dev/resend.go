@@ -45,7 +45,8 @@ func newResend(Env) *cobra.Command {
 		Long: `Makes a running server process stored events again: those with the given IDs, or
 all that the flags select. With IDs it waits for the outcomes. It replays
 failed, ignored and sandbox events. It skips other processed events, because a
-replay would change nothing, and quarantined events.
+replay would change nothing, quarantined events, and events whose payload was
+removed (PAYLOAD_RETENTION).
 
 With --to it signs the stored bodies again and sends them to another server,
 such as a colleague's. It does not change the times in the bodies.
@@ -186,12 +187,16 @@ func (r *resend) resend(ctx context.Context, e models.Event) (result string, ok 
 	switch {
 	case r.to != "" && isQuarantined && !r.force:
 		return "is skipped: it is quarantined (--force sends it)", selected, nil
+	case r.to != "" && e.BodyRemoved:
+		return "is skipped: its payload was removed", selected, nil
 	case r.to != "" && r.dryRun:
 		return "would be sent", true, nil
 	case r.to != "":
 		return r.send(ctx, e)
 	case isQuarantined:
 		return "is skipped: it is quarantined", selected, nil
+	case e.BodyRemoved && (e.Outcome == models.Ignored || e.Outcome == models.Sandbox):
+		return "is skipped: its payload was removed", selected, nil
 	case e.Status == models.Processed && e.Outcome != models.Ignored && e.Outcome != models.Sandbox:
 		return fmt.Sprintf("is skipped: it was processed (%s), and a replay would change nothing", e.Outcome), true, nil
 	case inWork(e) && r.dryRun:

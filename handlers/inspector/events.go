@@ -1,6 +1,7 @@
 package inspector
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -75,13 +76,16 @@ func found(customers map[int64]models.Customer, id int64) *models.Customer {
 	return nil
 }
 
-// translate returns the facts of an event. A panic becomes an error, as in the worker.
+// translate returns the facts of an event, unless its body cannot be read. A panic becomes an error, as in the worker.
 func (i *inspector) translate(e models.Event) (f models.Facts, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic in translation: %v", p)
 		}
 	}()
+	if err := e.BodyError(); err != nil {
+		return f, err
+	}
 	return i.Translate(e)
 }
 
@@ -230,7 +234,7 @@ func (i *inspector) replayFiltered(c *gin.Context) (page, error) {
 // copyEvent answers with a text to copy: a curl command that sends the event again, or a sample for testdata.
 func (i *inspector) copyEvent(c *gin.Context) {
 	e, err := i.eventInPath(c)
-	if err != nil {
+	if err = cmp.Or(err, e.BodyError()); err != nil {
 		i.fail(c, err)
 		return
 	}

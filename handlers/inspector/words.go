@@ -19,6 +19,8 @@ func headline(e models.Event, f models.Facts, err error, c *models.Customer) str
 	switch {
 	case e.Type == "":
 		return "a delivery that cannot be read"
+	case e.BodyError() != nil:
+		return e.Type
 	case err != nil:
 		return e.Type + " could not be understood"
 	case f.Ignored != "":
