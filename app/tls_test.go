@@ -42,7 +42,7 @@ func secure(t *testing.T, certFile, keyFile string) (*certificate, *bytes.Buffer
 // handshake speaks TLS on a new connection, whatever the certificate, and sends something.
 func (l *listening) handshake(t *testing.T, said string) *tls.Conn {
 	t.Helper()
-	conn := tls.Client(l.dial(t, ""), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2", "http/1.1"}}) //nolint:gosec // see above
+	conn := tls.Client(l.dial(t, ""), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2", "http/1.1"}})
 	if err := errors.Join(conn.Handshake(), write(conn, said)); err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func TestTLSConnections(t *testing.T) {
 	if state := provider.ConnectionState(); state.NegotiatedProtocol == "h2" || state.Version < tls.VersionTLS12 {
 		t.Errorf("protocol %q, version %x", state.NegotiatedProtocol, state.Version)
 	}
-	old := tls.Client(l.dial(t, ""), &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS11}) //nolint:gosec // it must be refused
+	old := tls.Client(l.dial(t, ""), &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS11})
 	if err := old.Handshake(); err == nil {
 		t.Error("TLS 1.1 is accepted")
 	}

@@ -190,7 +190,7 @@ func TestToolsOverTLS(t *testing.T) {
 	addr := server.waitFor(t, `POST https://(127\.0\.0\.1:\d+)/webhooks/`)
 	admin := server.waitFor(t, `admin API +http://(127\.0\.0\.1:\d+)/`)
 	sample := server.waitFor(t, `go run \. trigger (\S+)`)
-	environ := append(tls, "ADDR="+addr, "ADMIN_ADDR="+admin)
+	environ := append(slices.Clone(tls), "ADDR="+addr, "ADMIN_ADDR="+admin)
 	trusting := append(slices.Clone(environ), "SSL_CERT_FILE="+certFile)
 	for _, c := range []struct {
 		environ []string
