@@ -1,7 +1,9 @@
 package handlers
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
@@ -10,7 +12,29 @@ import (
 )
 
 func (a admin) customers(c *gin.Context) (int, any, error) {
+	if c.Request.URL.Query().Has("updated_after") {
+		return a.changedCustomers(c)
+	}
 	return list(c, "customers", func(c *gin.Context) (models.CustomerFilter, error) { return CustomerFilter(c) }, a.Store.Customers, func(x models.Customer) int64 { return x.ID })
+}
+
+// changedCustomers lists the customers that changed after a cursor, in the order of their changes. There is always a next cursor, for the
+// next poll.
+func (a admin) changedCustomers(c *gin.Context) (int, any, error) {
+	n, err := number(c, "limit", maxLimit)
+	if err := errors.Join(known(c, "updated_after", "limit"), err); err != nil {
+		return 0, nil, err
+	}
+	p := models.Page{Limit: cmp.Or(n, defaultLimit)}
+	if text := c.Query("updated_after"); text != "" {
+		if p.Before = position(text); p.Before < 0 {
+			return 0, nil, BadRequest("updated_after must be empty or a next_cursor of an earlier answer")
+		}
+	}
+	rows, _, err := collect(&p, func(p models.Page) ([]models.Customer, error) {
+		return a.Store.ChangedCustomers(c.Request.Context(), p.Before, p.Limit)
+	}, func(x models.Customer) int64 { return *x.Sequence })
+	return http.StatusOK, gin.H{"customers": rows, "next_cursor": Cursor(p.Before)}, err
 }
 
 func (a admin) customer(c *gin.Context, id int64) (int, any, error) {

@@ -34,12 +34,21 @@ func Page(c *gin.Context) (models.Page, error) {
 		return p, err
 	}
 	if text := c.Query("cursor"); text != "" {
-		raw, err := base64.RawURLEncoding.DecodeString(text)
-		if p.Before = rowID(string(raw)); err != nil || p.Before == 0 {
+		if p.Before = position(text); p.Before <= 0 {
 			return p, BadRequest("cursor must be a next_cursor of an earlier answer")
 		}
 	}
 	return p, nil
+}
+
+// position is the opposite of Cursor. It is -1 if the text is not a cursor.
+func position(cursor string) int64 {
+	raw, err := base64.RawURLEncoding.DecodeString(cursor)
+	n, err2 := strconv.ParseInt(string(raw), 10, 64)
+	if err != nil || err2 != nil {
+		return -1
+	}
+	return n
 }
 
 // Cursor returns the cursor of the page that has the rows with lower IDs.
@@ -60,8 +69,7 @@ func number(c *gin.Context, name string, most int) (int, error) {
 	return n, nil
 }
 
-// list answers with a page of rows and the cursor of the next page, which is empty at the end. It reads a few rows at a time and stops at
-// maxBytes, so that large rows can be listed, too. A page that stops there is shorter than its limit.
+// list answers with a page of rows and the cursor of the next page, which is empty at the end.
 func list[F, T any](
 	c *gin.Context, name string, filter func(*gin.Context) (F, error),
 	read func(context.Context, F, models.Page) ([]T, error), id func(T) int64,
@@ -74,18 +82,29 @@ func list[F, T any](
 	if err != nil {
 		return 0, nil, err
 	}
-	rows, size, last := []json.RawMessage{}, 0, false
+	rows, last, err := collect(&p, func(p models.Page) ([]T, error) { return read(c.Request.Context(), f, p) }, id)
+	next := ""
+	if !last {
+		next = Cursor(p.Before)
+	}
+	return http.StatusOK, gin.H{name: rows, "next_cursor": next}, err
+}
+
+// collect reads a page as JSON. It sets p.Before to the position of the last row, and reports whether there are no more rows. It reads a
+// few rows at a time and stops at maxBytes, so that large rows can be listed, too. A page that stops there is shorter than its limit.
+func collect[T any](p *models.Page, read func(models.Page) ([]T, error), id func(T) int64) (rows []json.RawMessage, last bool, err error) {
+	rows, size := []json.RawMessage{}, 0
 	for !last && len(rows) < p.Limit && size <= maxBytes {
 		part := models.Page{Limit: min(defaultLimit, p.Limit-len(rows)), Before: p.Before}
-		found, err := read(c.Request.Context(), f, part)
+		found, err := read(part)
 		if err != nil {
-			return 0, nil, err
+			return nil, false, err
 		}
 		last = len(found) < part.Limit
 		for _, row := range found {
 			text, err := json.Marshal(row)
 			if err != nil {
-				return 0, nil, err
+				return nil, false, err
 			}
 			if size += len(text); size > maxBytes && len(rows) > 0 {
 				last = false
@@ -94,11 +113,7 @@ func list[F, T any](
 			rows, p.Before = append(rows, text), id(row)
 		}
 	}
-	next := ""
-	if !last {
-		next = Cursor(p.Before)
-	}
-	return http.StatusOK, gin.H{name: rows, "next_cursor": next}, nil
+	return rows, last, nil
 }
 
 // EventFilter reads the filter for events. The names in further are allowed as well.

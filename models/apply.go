@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 
 	"gorm.io/gorm"
@@ -120,6 +121,13 @@ func lockRow(tx *gorm.DB, row any, id string) error {
 	found := tx.Clauses(clause.Locking{Strength: "UPDATE"}).Where(row, "provider", id).Limit(1).Find(row)
 	if found.Error != nil || found.RowsAffected > 0 {
 		return found.Error
+	}
+	if c, isCustomer := row.(*Customer); isCustomer && tx.Name() == "sqlite" {
+		// SQLite would give the ID of the last customer again, if that one was erased.
+		err := tx.Raw("SELECT COALESCE(MAX(id), 0) + 1 FROM (SELECT MAX(id) AS id FROM customers UNION ALL SELECT MAX(customer_id) FROM erasures)").Scan(&c.ID).Error
+		if err != nil {
+			return err
+		}
 	}
 	return tx.Clauses(clause.OnConflict{ // another transaction may have inserted it meanwhile
 		Columns:   []clause.Column{{Name: "provider"}, {Name: id}},
@@ -234,7 +242,7 @@ func (a *application) foldCustomers(tx *gorm.DB) error {
 			c.Events++
 		}
 		c.fold(facts, cases)
-		c.UpdatedAt = a.now
+		c.UpdatedAt, c.Sequence = a.now, nil
 		if err := tx.Select("*").Omit(unchanged(before, *c)...).Updates(c).Error; err != nil {
 			return err
 		}
@@ -252,12 +260,22 @@ func unchanged(before, after Customer) []string {
 	columns := []string{"provider", "subject_id"}
 	for column, same := range map[string]bool{
 		"external_id": before.ExternalID == after.ExternalID, "status": before.Status == after.Status, "aml_hold": before.AMLHold == after.AMLHold,
+		"sequence": before.Sequence == nil || sameState(before, after),
 	} {
 		if same {
 			columns = append(columns, column)
 		}
 	}
 	return columns
+}
+
+// sameState reports whether an event changed nothing but the counters and the time of the last event.
+func sameState(before, after Customer) bool {
+	same := slices.Equal(before.Flags, after.Flags) // nil is equal to an empty list
+	for _, c := range []*Customer{&before, &after} {
+		c.Flags, c.HasCases, c.Events, c.Revision, c.UpdatedAt, c.Sequence = nil, false, 0, 0, Time{}, nil
+	}
+	return same && reflect.DeepEqual(before, after)
 }
 
 // followUp stores the follow-ups of a change.

@@ -27,6 +27,7 @@ type Customer struct {
 	Revision        int       `json:"revision"` // the same plus the events of the person's cases
 	CreatedAt       Time      `json:"created_at" gorm:"autoCreateTime:false"`
 	UpdatedAt       Time      `json:"updated_at" gorm:"autoUpdateTime:false"`
+	Sequence        *int64    `json:"-"` // its place in the list of changes, see changes.go; nil after a change
 }
 
 // Case is something that the provider's reviewers look into. CustomerID is nil until an event links the case to a person.
