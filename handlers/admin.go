@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"time"
@@ -48,6 +49,9 @@ func NewAdmin(c AdminConfig) http.Handler {
 	api.POST("/replay", a.call(a.replay))
 	api.GET("/customers", a.call(a.customers))
 	api.GET("/customers/:id", a.call(withID(a.customer)))
+	api.GET("/customers/:id/export", a.within(longTimeout, withID(a.export)))
+	api.DELETE("/customers/:id", a.within(longTimeout, withID(a.erase)))
+	api.GET("/erasures", a.call(a.erasures))
 	api.GET("/cases", a.call(a.cases))
 	api.GET("/companies", a.call(a.companies))
 	api.GET("/follow_ups", a.call(a.followUps))
@@ -77,8 +81,14 @@ type SubscriptionState struct {
 	Fix                 string      `json:"fix"` // the command that fixes it
 }
 
-// callTimeout is how long a call may take.
-const callTimeout = 10 * time.Second
+const (
+	// callTimeout is how long a call may take.
+	callTimeout = 10 * time.Second
+	// longTimeout is the same for calls that read or write the whole database.
+	longTimeout = 5 * time.Minute
+)
+
+const jsonType = gin.MIMEJSON + "; charset=utf-8"
 
 // BadRequest is an error that the caller made. Its text is in the answer.
 type BadRequest string
@@ -89,21 +99,44 @@ func (b BadRequest) Error() string { return string(b) }
 // verbatim is an answer that is sent as it is, not as JSON.
 type verbatim []byte
 
+// streamed writes an answer in JSON that is too large to be held in memory.
+type streamed func(w io.Writer) error
+
 // call returns a handler that answers with what f returns, as JSON.
 func (a admin) call(f func(c *gin.Context) (status int, answer any, err error)) gin.HandlerFunc {
+	return a.within(callTimeout, f)
+}
+
+// within is call with another limit of the time.
+func (a admin) within(limit time.Duration, f func(c *gin.Context) (status int, answer any, err error)) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		ctx, cancel := context.WithTimeout(c.Request.Context(), callTimeout)
+		ctx, cancel := context.WithTimeout(c.Request.Context(), limit)
 		defer cancel()
 		c.Request = c.Request.WithContext(ctx)
+		if limit > callTimeout { // longer than the server's deadlines, of which the one for reading would cancel the request
+			connection := http.NewResponseController(c.Writer)
+			if err := errors.Join(connection.SetReadDeadline(time.Time{}), connection.SetWriteDeadline(time.Now().Add(limit+callTimeout))); err != nil {
+				a.Log.Warn("deadline of a long admin call not set", "path", c.FullPath(), "err", err)
+			}
+		}
 		status, answer, err := f(c)
 		if err == nil {
-			if body, isBody := answer.(verbatim); isBody {
-				c.Data(status, "application/octet-stream", body)
+			switch answer := answer.(type) {
+			case verbatim:
+				c.Data(status, "application/octet-stream", answer)
+				return
+			case streamed:
+				c.Header("Content-Type", jsonType)
+				c.Status(status)
+				if err := answer(c.Writer); err != nil {
+					a.Log.Error("admin call failed", "path", c.FullPath(), "err", err)
+					panic(http.ErrAbortHandler) // cuts the connection: the client must not take it for the whole answer
+				}
 				return
 			}
 			var body []byte
 			if body, err = json.Marshal(answer); err == nil {
-				c.Data(status, gin.MIMEJSON+"; charset=utf-8", body)
+				c.Data(status, jsonType, body)
 				return
 			}
 		}

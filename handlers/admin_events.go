@@ -25,20 +25,26 @@ func (a admin) event(c *gin.Context, id int64) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	full := struct {
+	return http.StatusOK, struct {
 		models.Event
-		Payload    json.RawMessage `json:"payload,omitempty"` // null if the body cannot be read
-		BodyBase64 *string         `json:"body_base64,omitempty"`
-	}{Event: e}
+		payload
+	}{e, newPayload(e)}, nil
+}
+
+// payload is the body of an event in an answer: as JSON or, if it is not JSON, in base64.
+type payload struct {
+	Payload    json.RawMessage `json:"payload,omitempty"` // null if the body cannot be read
+	BodyBase64 *string         `json:"body_base64,omitempty"`
+}
+
+func newPayload(e models.Event) payload {
 	switch {
 	case e.BodyError() != nil:
-		full.Payload = json.RawMessage("null")
+		return payload{Payload: json.RawMessage("null")}
 	case json.Valid(e.Body) && utf8.Valid(e.Body):
-		full.Payload = e.Body
-	default:
-		full.BodyBase64 = new(base64.StdEncoding.EncodeToString(e.Body))
+		return payload{Payload: e.Body}
 	}
-	return http.StatusOK, full, nil
+	return payload{BodyBase64: new(base64.StdEncoding.EncodeToString(e.Body))}
 }
 
 // eventBody answers with exactly the bytes that were signed. The payload in the answer of event may differ in white

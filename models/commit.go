@@ -44,6 +44,19 @@ func (s *Store) transact(ctx context.Context, do func(tx *gorm.DB) error) error 
 	return <-done // even if ctx is done: do may be running
 }
 
+// alone runs do outside a transaction, on the writing connection of SQLite. No other write runs meanwhile.
+func (s *Store) alone(ctx context.Context, do func(db *gorm.DB) error) error {
+	done := make(chan error, 1)
+	select {
+	case s.upkeep <- &transaction{ctx, do, func(err error) { done <- err }}:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-s.closing:
+		return errClosed
+	}
+	return <-done
+}
+
 // start runs the goroutines that write. SQLite has a single writer. On Postgres, two take turns with the deliveries: one collects a
 // batch while the other waits for its commit.
 func (s *Store) start() {
@@ -73,6 +86,9 @@ func (s *Store) write(inbox chan *delivery, others chan *transaction, most int) 
 			}
 			first = addition(deliveries)
 		case first = <-others:
+		case t := <-s.upkeep:
+			t.done(t.run(s.db.WithContext(t.ctx)))
+			continue
 		case <-s.closing:
 			return
 		}

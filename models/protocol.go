@@ -191,11 +191,11 @@ func (s *Store) Retry(ctx context.Context, w Work, id int64, attempts int, cause
 
 // FailedAttempt is an attempt at an event that ended with an error.
 type FailedAttempt struct {
-	EventID int64
-	Attempt int // from 1; a replay begins with 1 again
-	BeganAt Time
-	EndedAt Time
-	Error   string
+	EventID int64  `json:"-"`
+	Attempt int    `json:"attempt"` // from 1; a replay begins with 1 again
+	BeganAt Time   `json:"began_at"`
+	EndedAt Time   `json:"ended_at"`
+	Error   string `json:"error"`
 }
 
 // addFailedAttempt records an attempt that ends now. It began when the event was claimed, which is ClaimTimeout before it is due again.

@@ -45,6 +45,7 @@ type Store struct {
 
 	inbox   chan *delivery    // deliveries that wait for a commit, see inbox.go
 	others  chan *transaction // all other transactions, see commit.go
+	upkeep  chan *transaction // what needs SQLite's writing connection outside a transaction
 	crowded atomic.Int64      // when deliveries last crowded in, as Unix nanoseconds
 	metrics metrics
 	closing chan struct{}
@@ -59,7 +60,7 @@ type Store struct {
 //
 // The error never contains the URL or parts of it: it may hold a password.
 func Open(ctx context.Context, rawURL string, keys ...Key) (*Store, error) {
-	s := &Store{keys: keys, inbox: make(chan *delivery, maxBatch), others: make(chan *transaction), metrics: newMetrics(), closing: make(chan struct{})}
+	s := &Store{keys: keys, inbox: make(chan *delivery, maxBatch), others: make(chan *transaction), upkeep: make(chan *transaction), metrics: newMetrics(), closing: make(chan struct{})}
 	path, isSQLite := strings.CutPrefix(rawURL, "sqlite:")
 	var err error
 	switch {

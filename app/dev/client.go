@@ -106,34 +106,72 @@ func exchange(req *http.Request) (*http.Response, []byte, error) {
 // call returns the body of a 2xx answer. If the server refuses a parameter, the error is an app.UsageError, otherwise an
 // apiError.
 func (a admin) call(ctx context.Context, method, path string) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, method, a.base+path, nil)
+	req, err := a.request(ctx, method, path)
 	if err != nil {
 		return nil, err
 	}
-	if a.password != "" {
-		req.SetBasicAuth("admin", a.password)
-	}
 	resp, body, err := exchange(req) //nolint:bodyclose // exchange closes it
 	if err != nil {
-		text := err.Error()
-		if op, isOp := errors.AsType[*net.OpError](err); isOp && op.Op == "dial" {
-			text += " (is the server running? Start it with: go run .)"
-		}
-		return nil, apiError{text: text, err: err}
+		return nil, noAnswer(err)
 	}
+	return body, a.failure(path, resp, body)
+}
+
+// longCall is call for a call that may take minutes. It writes the body of the answer to w, whatever its size.
+func (a admin) longCall(ctx context.Context, method, path string, w io.Writer) error {
+	req, err := a.request(ctx, method, path)
+	if err != nil {
+		return err
+	}
+	patient := *client
+	patient.Timeout = 6 * time.Minute // a little more than the server's limit
+	resp, err := patient.Do(req)
+	if err != nil {
+		return noAnswer(withoutURL(err))
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode/100 == 2 {
+		if _, err := io.Copy(w, resp.Body); err != nil {
+			return fmt.Errorf("read the answer: %w", err)
+		}
+		return nil
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	return errors.Join(a.failure(path, resp, body), err)
+}
+
+func (a admin) request(ctx context.Context, method, path string) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, method, a.base+path, nil)
+	if err == nil && a.password != "" {
+		req.SetBasicAuth("admin", a.password)
+	}
+	return req, err
+}
+
+// noAnswer returns the error of a call without an answer.
+func noAnswer(err error) error {
+	text := err.Error()
+	if op, isOp := errors.AsType[*net.OpError](err); isOp && op.Op == "dial" {
+		text += " (is the server running? Start it with: go run .)"
+	}
+	return apiError{text: text, err: err}
+}
+
+// failure returns the error of an answer that is not 2xx.
+func (a admin) failure(path string, resp *http.Response, body []byte) error {
 	reason := clean(gjson.GetBytes(body, "error").Str)
 	hint := reason
 	switch {
 	case resp.StatusCode/100 == 2:
-		return body, nil
+		return nil
 	case resp.StatusCode == http.StatusUnauthorized:
 		hint = "set ADMIN_PASSWORD to the password of the server"
 	case reason == "": // from a proxy, or another program
 		hint = "is ADMIN_ADDR the address of the server's admin API?"
 	case resp.StatusCode == http.StatusBadRequest:
-		return nil, usagef("%s", reason)
+		return usagef("%s", reason)
 	}
-	return nil, apiError{status: resp.StatusCode, reason: reason, text: fmt.Sprintf("%s%s answers %s: %s", a.base, path, resp.Status, hint)}
+	return apiError{status: resp.StatusCode, reason: reason, text: fmt.Sprintf("%s%s answers %s: %s", a.base, path, resp.Status, hint)}
 }
 
 // get returns what the admin API answers at path.

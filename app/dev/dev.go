@@ -28,8 +28,8 @@ type Env struct {
 // Commands returns the developer commands. A wrong command line is reported as an app.UsageError.
 func Commands(e Env) []*cobra.Command {
 	commands := []*cobra.Command{
-		newBench(e), newCustomers(e), newDoctor(e), newEvents(e), newListen(e), newResend(e), newSubscriptions(e), newTrigger(e),
-		newVerify(e),
+		newBench(e), newCustomers(e), newDoctor(e), newErase(e), newEvents(e), newExport(e), newListen(e), newResend(e),
+		newSubscriptions(e), newTrigger(e), newVerify(e),
 	}
 	narrow := strings.NewReplacer("FlagUsages", "FlagUsagesWrapped 80", "more information about a command", "details")
 	for _, cmd := range commands {
