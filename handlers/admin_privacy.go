@@ -77,11 +77,11 @@ func (a admin) export(c *gin.Context, id int64) (int, any, error) {
 		return 0, nil, err
 	}
 	return http.StatusOK, streamed(func(w io.Writer) error {
-		head, err := json.Marshal(x)
+		text, err := json.Marshal(x)
 		if err != nil {
 			return err
 		}
-		text := append(head[:len(head)-1], `,"events":[`...)
+		text = append(text[:len(text)-1], `,"events":[`...) // in place of the closing brace
 		for i, id := range x.EventIDs {
 			e, err := a.Store.ExportedEvent(ctx, id)
 			if err != nil {

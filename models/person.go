@@ -40,16 +40,16 @@ func rowIDs(refs []eventRef) (ids []int64) {
 // those that are pending, failed, quarantined or ignored, come from a sandbox, or are about a company. It reads all such bodies of the
 // provider.
 func (s *Store) mentioning(ctx context.Context, c Customer) (found []eventRef, err error) {
-	var caseIDs []string
+	var ids []string
 	var first, last int64
 	db := s.read.WithContext(ctx)
-	if err := db.Model(&Case{}).Where("customer_id = ?", c.ID).Pluck("case_id", &caseIDs).Error; err != nil {
+	if err := db.Model(&Case{}).Where("customer_id = ?", c.ID).Pluck("case_id", &ids).Error; err != nil {
 		return nil, wrap("list the person's cases", err)
 	}
 	if err := db.Raw("SELECT COALESCE(MIN(id), 0), COALESCE(MAX(id), 0) FROM events").Row().Scan(&first, &last); err != nil {
 		return nil, wrap("search events", err)
 	}
-	ids := append(caseIDs, c.SubjectID)
+	ids = append(ids, c.SubjectID)
 	for ; first <= last; first += searchStep {
 		some, err := s.mentionedIn(db, c.Provider, first, ids)
 		if err != nil {
