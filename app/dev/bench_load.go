@@ -11,7 +11,6 @@ import (
 	mathrand "math/rand/v2"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -90,12 +89,7 @@ func newBenchSample(registry *jobs.Registry, provider string, p handlers.Provide
 	}
 	quoted := func(name string) string { return `"` + name + `"` }
 	value := func(name string) string { return "\x00" + name + "\x00" } // JSON does not contain this character
-	text := payload.Times.ReplaceAllStringFunc(string(body), func(match string) string {
-		if strings.HasPrefix(match, `"created":`) {
-			return `"created":` + value("seconds")
-		}
-		return quoted(value("time"))
-	})
+	text := string(payload.ReplaceTimes(body, func(_ time.Time, form payload.Form) []byte { return []byte(value("time " + string(form))) }))
 	// An ID that is derived from the body differs because the times differ.
 	text = strings.ReplaceAll(text, quoted(e.ExternalID), quoted(value("id")))
 	text = strings.ReplaceAll(text, quoted(f.SubjectID), quoted(value("customer")))
@@ -119,14 +113,17 @@ func (b *bench) event(n int) (provider string, body []byte) {
 	values := map[string]string{
 		"id":       fmt.Sprintf("bench-%s-%d", b.runID, n),
 		"customer": fmt.Sprintf("bench-%s-customer-%d", b.runID, customer),
-		"time":     at.Format("2006-01-02T15:04:05.000000Z"),
-		"seconds":  strconv.FormatInt(at.Unix(), 10),
 	}
 	for i, part := range sample.parts {
-		if i%2 == 1 {
-			part = values[part]
+		form, isTime := strings.CutPrefix(part, "time ")
+		switch {
+		case i%2 == 0:
+			body = append(body, part...)
+		case isTime:
+			body = append(body, payload.Form(form).Format(at)...)
+		default:
+			body = append(body, values[part]...)
 		}
-		body = append(body, part...)
 	}
 	return sample.provider, body
 }

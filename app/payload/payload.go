@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -76,41 +75,56 @@ func NewID(old string) string {
 	return id
 }
 
-// Times matches the times in a body that is on one line: texts, and seconds since 1970.
-var Times = regexp.MustCompile(`"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)"|"created":\d{10}\b`)
+// Form is how a time is written in a body: a layout of package time, or empty for seconds since 1970.
+type Form string
 
-// readTime reads a match of Times.
-func readTime(match []byte) (t time.Time, isText bool, err error) {
-	if seconds, found := bytes.CutPrefix(match, []byte(`"created":`)); found {
-		n, err := strconv.ParseInt(string(seconds), 10, 64)
-		return time.Unix(n, 0), false, err
+// forms are the forms in which providers write times as text. A form without a zone is in UTC.
+var forms = []Form{time.RFC3339Nano, "2006-01-02 15:04:05.999999999", "2006-01-02 15:04:05.999999999-0700"}
+
+// Format returns a time as JSON.
+func (f Form) Format(t time.Time) []byte {
+	if f == "" {
+		return strconv.AppendInt(nil, t.Unix(), 10)
 	}
-	t, err = time.Parse(`"`+time.RFC3339Nano+`"`, string(match))
-	return t, true, err
+	return t.UTC().AppendFormat(nil, `"`+string(f)+`"`)
+}
+
+// times matches what may be a time in a body that is on one line: a text, or seconds after the name of a member that says so.
+var times = regexp.MustCompile(`"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?"|"\w*(?:[Cc]reated|[Tt]ime|[Tt]imestamp|_at|At|iat)":\d{10}\b`)
+
+// ReplaceTimes replaces each time in a body that is on one line.
+func ReplaceTimes(body []byte, replace func(t time.Time, form Form) []byte) []byte {
+	return times.ReplaceAllFunc(body, func(match []byte) []byte {
+		if name, seconds, found := bytes.Cut(match, []byte(`":`)); found {
+			n, err := strconv.ParseInt(string(seconds), 10, 64)
+			if err != nil {
+				return match
+			}
+			return slices.Concat(name, []byte(`":`), replace(time.Unix(n, 0), ""))
+		}
+		for _, form := range forms {
+			if t, err := time.Parse(`"`+string(form)+`"`, string(match)); err == nil {
+				return replace(t, form)
+			}
+		}
+		return match // digits that look like a time, such as those of a 31st of February
+	})
 }
 
 // newestTime returns the newest of the times in a body, or zero if it has none.
 func newestTime(body []byte) (newest time.Time) {
-	for _, match := range Times.FindAll(body, -1) {
-		if t, _, err := readTime(match); err == nil && t.After(newest) {
+	ReplaceTimes(body, func(t time.Time, form Form) []byte {
+		if t.After(newest) {
 			newest = t
 		}
-	}
+		return form.Format(t)
+	})
 	return newest
 }
 
 // MoveTimes moves all times in a body by the same amount.
 func MoveTimes(body []byte, by time.Duration) []byte {
-	return Times.ReplaceAllFunc(body, func(match []byte) []byte {
-		t, isText, err := readTime(match)
-		switch {
-		case err != nil:
-			return match // digits that look like a time, such as those of a 31st of February
-		case isText:
-			return t.Add(by).UTC().AppendFormat(nil, `"`+time.RFC3339Nano+`"`)
-		}
-		return fmt.Appendf(nil, `"created":%d`, t.Add(by).Unix())
-	})
+	return ReplaceTimes(body, func(t time.Time, form Form) []byte { return form.Format(t.Add(by)) })
 }
 
 // Paths returns all values in a body by their path, including objects and lists.
