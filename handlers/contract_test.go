@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -15,7 +16,8 @@ import (
 
 // parcel is a delivery in the making. The test signs by the scheme's description, not with the code under test.
 type parcel struct {
-	scheme    Scheme
+	scheme    Scheme // with the hash that is used
+	hash      string // the name of the hash; empty if no header names it
 	message   string // one of the scheme's
 	secret    string
 	timestamp string
@@ -40,6 +42,9 @@ func (p parcel) delivery() Delivery {
 	}
 	h := http.Header{}
 	h.Set(p.scheme.Header, value)
+	if p.hash != "" {
+		h.Set(p.scheme.HashNamed, p.hash)
+	}
 	if p.scheme.Timestamp != "" {
 		h.Set(p.scheme.Timestamp, p.timestamp)
 	}
@@ -68,6 +73,7 @@ func isDated(p parcel) bool { return isTimed(p) && strings.Contains(p.message, "
 func expires(p parcel) bool { return p.scheme.MaxAge > 0 }
 func isPlain(p parcel) bool { return !p.scheme.Pairs }
 func isPairs(p parcel) bool { return p.scheme.Pairs }
+func isNamed(p parcel) bool { return p.hash != "" }
 
 func tampering(name string, want Reason, f func(p parcel, h http.Header)) attack {
 	return attack{name, nil, func(p *parcel) { q := *p; p.tamper = func(h http.Header) { f(q, h) } }, want}
@@ -128,7 +134,34 @@ var attacks = append([]attack{
 			p.rewrite, p.tamper = nil, func(h http.Header) { h.Set("X-Webhook-Timestamp", unix(time.Second)) }
 		}
 	}, WrongSecret},
-}, append(timestampAttacks(), pairAttacks...)...)
+}, append(append(timestampAttacks(), hashAttacks...), pairAttacks...)...)
+
+// hashAttacks change the header that names the hash.
+var hashAttacks = []attack{
+	{"another hash named", isNamed, func(p *parcel) {
+		i := slices.IndexFunc(p.scheme.Hashes, func(other NamedHash) bool { return other.Hash != p.scheme.Hash && other.Setting == "" })
+		p.hash = p.scheme.Hashes[i].Name
+	}, MalformedSignature}, // MACs of another hash have another length
+	{"a hash that is unknown", isNamed, func(p *parcel) { p.hash = "none" }, RefusedHash},
+	{"a hash in other letters", isNamed, func(p *parcel) { p.hash = strings.ToLower(p.hash) }, RefusedHash},
+	{"two hashes in one header", isNamed, func(p *parcel) { p.hash += "," + p.hash }, RefusedHash},
+	{"empty name of the hash", isNamed, func(p *parcel) { p.tamper = func(h http.Header) { h.Set(p.scheme.HashNamed, "") } }, RefusedHash},
+	{"repeated name of the hash", isNamed, func(p *parcel) {
+		p.tamper = func(h http.Header) { h.Add(p.scheme.HashNamed, h.Get(p.scheme.HashNamed)) }
+	}, RepeatedHeader},
+}
+
+// named lists a scheme with each hash that it accepts: the one without a header, and those that a header names.
+func named(s Scheme) (list []parcel) {
+	list = []parcel{{scheme: s}}
+	for _, known := range s.Hashes {
+		if known.Setting == "" {
+			list = append(list, parcel{scheme: s, hash: known.Name})
+			list[len(list)-1].scheme.Hash = known.Hash
+		}
+	}
+	return list
+}
 
 func timestampAttacks() (list []attack) {
 	hasHeader := func(p parcel) bool { return p.scheme.Timestamp != "" }
@@ -199,24 +232,50 @@ func TestSigningContract(t *testing.T) {
 		for variant, p := range variants(t, name) {
 			for _, s := range p.Schemes() {
 				for _, message := range s.Messages {
-					t.Run(variant+"/"+s.Header+" "+message, func(t *testing.T) {
-						t.Parallel()
-						for _, a := range attacks {
-							parcel := parcel{scheme: s, message: message, secret: firstSecret, timestamp: unix(0), body: bodyOf(t, name)}
-							if a.on != nil && !a.on(parcel) {
-								continue
-							}
-							t.Run(a.name, func(t *testing.T) {
-								a.alter(&parcel)
-								e, err := p.Verify(parcel.delivery())
-								wantReason(t, err, a.want)
-								if a.want != "" && !cmp.Equal(e, Envelope{}) {
-									t.Errorf("a refused delivery came with the envelope %+v", e)
-								}
-							})
-						}
-					})
+					runAttacks(t, name, variant, p, s, message)
 				}
+			}
+		}
+	}
+}
+
+// runAttacks runs each attack on one message of a scheme, with each of its hashes.
+func runAttacks(t *testing.T, name, variant string, p Provider, s Scheme, message string) {
+	for _, start := range named(s) {
+		start.message, start.secret, start.timestamp, start.body = message, firstSecret, unix(0), bodyOf(t, name)
+		t.Run(variant+"/"+s.Header+" "+message+" "+start.hash, func(t *testing.T) {
+			t.Parallel()
+			for _, a := range attacks {
+				if a.on != nil && !a.on(start) {
+					continue
+				}
+				t.Run(a.name, func(t *testing.T) {
+					parcel := start
+					a.alter(&parcel)
+					e, err := p.Verify(parcel.delivery())
+					wantReason(t, err, a.want)
+					if a.want != "" && !cmp.Equal(e, Envelope{}) {
+						t.Errorf("a refused delivery came with the envelope %+v", e)
+					}
+				})
+			}
+		})
+	}
+}
+
+// TestRefusedHash: a hash that a setting would allow is refused without it, even if the MAC is right.
+func TestRefusedHash(t *testing.T) {
+	t.Parallel()
+	for _, name := range ProviderNames() {
+		p := mustProvider(t, name, nil, firstSecret)
+		for _, s := range p.Schemes() {
+			for _, known := range s.Hashes {
+				with := s
+				with.Hash = known.Hash
+				d := parcel{scheme: with, hash: known.Name, message: s.Messages[0], secret: firstSecret, timestamp: unix(0), body: bodyOf(t, name)}.delivery()
+				want := map[bool]Reason{true: "", false: RefusedHash}[known.Setting == ""]
+				_, err := p.Verify(d)
+				wantReason(t, err, want)
 			}
 		}
 	}

@@ -22,7 +22,8 @@ import (
 // that identify the event can make a body unreadable; any other invalid member is left out with a warning.
 type reading struct {
 	Envelope
-	err error // why the body is unreadable or contradictory; the first error counts
+	inUTC bool  // the provider documents that times without a zone are in UTC
+	err   error // why the body is unreadable or contradictory; the first error counts
 }
 
 // object is a JSON object one level deep. Its names are matched exactly: encoding/json takes "Event" for "event", which blurs the
@@ -166,7 +167,7 @@ func (r *reading) time(o object, names ...string) time.Time {
 			continue
 		}
 		at, fault := readTime(o[name])
-		if fault != "" {
+		if fault != "" && !(fault == noZone && r.inUTC) {
 			r.warn("%s %s", name, fault)
 		}
 		return at
@@ -177,6 +178,9 @@ func (r *reading) time(o object, names ...string) time.Time {
 
 // layouts are the formats in which providers write times. In each, the seconds may have a fraction.
 var layouts = []string{time.RFC3339, "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05Z07", "2006-01-02T15:04:05"}
+
+// noZone is the fault of a time that is usable if it is in UTC.
+const noZone = "has no time zone: taken as UTC"
 
 // readTime reads a time in one of the layouts, with a space or a T in the middle, or a Unix time in seconds or milliseconds, as a number or
 // a string. The fault says what is wrong with it; the time may still be usable.
@@ -198,7 +202,7 @@ func readTime(raw jsontext.Value) (at time.Time, fault string) {
 			continue
 		}
 		if i == len(layouts)-1 {
-			return at, "has no time zone: taken as UTC"
+			return at, noZone
 		}
 		return at, ""
 	}

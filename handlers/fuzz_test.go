@@ -26,14 +26,14 @@ func FuzzVerify(f *testing.F) {
 		stranger := mustProvider(f, name, nil, "a stranger's secret")
 		q := stranger.Sign([]byte(`{"id":"evt_1"}`), noon)
 		for _, s := range stranger.Schemes() {
-			f.Add(q.Header.Get(s.Header), q.Header.Get(s.Timestamp), q.Header.Get(s.ID), q.Path, q.Body)
+			f.Add(q.Header.Get(s.Header), q.Header.Get(s.Timestamp), q.Header.Get(s.ID), q.Header.Get(s.HashNamed), q.Path, q.Body)
 		}
 	}
-	f.Fuzz(func(t *testing.T, signature, timestamp, id, token string, body []byte) {
+	f.Fuzz(func(t *testing.T, signature, timestamp, id, hash, token string, body []byte) {
 		for _, p := range all {
 			h := http.Header{}
 			for _, s := range p.Schemes() {
-				for name, values := range map[string]string{s.Header: signature, s.Timestamp: timestamp, s.ID: id} {
+				for name, values := range map[string]string{s.Header: signature, s.Timestamp: timestamp, s.ID: id, s.HashNamed: hash} {
 					for value := range strings.SplitSeq(values, "\n") {
 						if name != "" && values != "" {
 							h.Add(name, value)

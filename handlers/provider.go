@@ -188,8 +188,9 @@ type Reason string
 // The reasons why a delivery is not verified.
 const (
 	MissingSignature   Reason = "missing signature"
-	RepeatedHeader     Reason = "repeated signature or timestamp header"
+	RepeatedHeader     Reason = "repeated signature, hash or timestamp header"
 	MalformedSignature Reason = "malformed signature"
+	RefusedHash        Reason = "hash function unknown or not accepted"
 	MissingTimestamp   Reason = "missing timestamp"
 	MalformedTimestamp Reason = "malformed timestamp"
 	TooOld             Reason = "too old"

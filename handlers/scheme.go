@@ -22,6 +22,8 @@ type Scheme struct {
 	Pairs     bool          // the header is "t=<seconds>,v1=<mac>[,v1=<mac>…]", several of these separated by a space
 	Encoding  Encoding      // of the MAC
 	Hash      Hash          // of the HMAC
+	HashNamed string        // the header that names the hash; without that header it is Hash. Empty if no header does
+	Hashes    []NamedHash   // what HashNamed may say
 	Messages  []string      // what may be signed; each ends with {body} and may have {timestamp} and {id} before it
 	Timestamp string        // the header with Unix seconds; empty if none is needed or it is in the pairs
 	MaxAge    time.Duration // of the timestamp; zero: no limit
@@ -88,6 +90,32 @@ func (h Hash) New() hash.Hash {
 // String returns its name as providers write it.
 func (h Hash) String() string { return [...]string{"SHA-256", "SHA-1", "SHA-512"}[h] }
 
+// NamedHash is a hash function under the name that a provider gives it in a header.
+type NamedHash struct {
+	Name    string
+	Hash    Hash
+	Setting string // refused, unless this environment variable allows it; empty if it is accepted
+}
+
+// For returns the scheme of a delivery with these headers: its Hash is the one that they name. It is an error if they name one that is
+// unknown or refused.
+func (s Scheme) For(h http.Header) (Scheme, error) {
+	if s.HashNamed == "" || len(h.Values(s.HashNamed)) == 0 {
+		return s, nil
+	}
+	name, err := single(h, s.HashNamed, RefusedHash)
+	if err != nil {
+		return s, err
+	}
+	for _, known := range s.Hashes {
+		if known.Name == name && known.Setting == "" {
+			s.Hash = known.Hash
+			return s, nil
+		}
+	}
+	return s, unverified(RefusedHash)
+}
+
 // mac returns the MAC of a message of the scheme.
 func (s Scheme) mac(key []byte, message, timestamp, id string, body []byte) []byte {
 	before := strings.TrimSuffix(message, signsBody)
@@ -107,6 +135,11 @@ func (s Scheme) sign(h http.Header, key []byte, id string, body []byte, at time.
 		h.Set(s.Header, "t="+timestamp+",v1="+mac)
 	} else {
 		h.Set(s.Header, s.Prefix+mac)
+	}
+	for _, named := range s.Hashes {
+		if named.Hash == s.Hash {
+			h.Set(s.HashNamed, named.Name)
+		}
 	}
 	if s.Timestamp != "" {
 		h.Set(s.Timestamp, timestamp)

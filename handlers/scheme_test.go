@@ -27,6 +27,13 @@ func TestOtherSchemes(t *testing.T) {
 			Scheme{Header: "Digest", Hash: SHA512, Messages: []string{signsBody}}, "key",
 			http.Header{"Digest": {"a568acb281e13f6c68f7c314295917b3dda00d6db032df616b500faa0798f0baa9dd85df379368814f8fa62d96d6fc7a31f6b004e9dc98f019177f48bb52df68"}},
 		},
+		"SHA-512, named by a header": {
+			Scheme{Header: "Digest", HashNamed: "Digest-Alg", Hashes: []NamedHash{{"sha256", SHA256, ""}, {"sha512", SHA512, ""}}, Messages: []string{signsBody}}, "key",
+			http.Header{
+				"Digest-Alg": {"sha512"},
+				"Digest":     {"a568acb281e13f6c68f7c314295917b3dda00d6db032df616b500faa0798f0baa9dd85df379368814f8fa62d96d6fc7a31f6b004e9dc98f019177f48bb52df68"},
+			},
+		},
 		"base64 with an ID": {
 			Scheme{
 				Header: "Webhook-Signature", Prefix: "v1,", Encoding: Base64, Messages: []string{"{id}.{timestamp}.{body}"},

@@ -16,6 +16,10 @@ type signature struct {
 
 // verify returns the index of the key that signed the delivery. If the signature is correct but its time is not, the error says so.
 func (s Scheme) verify(d Delivery, keys [][]byte) (int, error) {
+	s, err := s.For(d.Header)
+	if err != nil {
+		return -1, err
+	}
 	signatures, err := s.read(d.Header)
 	if err != nil {
 		return -1, err

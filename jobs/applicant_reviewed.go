@@ -5,7 +5,7 @@ import "example.com/identity-webhooks/models"
 // Review is a verdict on a person.
 type Review struct {
 	Person
-	Verdict  models.Status // StatusVerified, StatusRejected, StatusFailed, StatusInReview or StatusWithdrawn
+	Verdict  models.Status // StatusVerified, StatusRejected, StatusFailed, StatusInReview or StatusWithdrawn; see verdictUndone
 	By       models.Authority
 	Reason   string
 	Reviewer string // the provider's ID of the person who decided
@@ -18,4 +18,10 @@ func applicantReviewed(r Review) models.Facts {
 		Source: models.FromApplicant, Authority: r.By, Status: r.Verdict, Reason: r.Reason, Reviewer: r.Reviewer,
 	}}
 	return f
+}
+
+// verdictUndone records that an earlier automatic verdict on a person no longer counts, for example because the provider starts again. The
+// status is StatusPending or StatusInReview. It counts as an automatic result: as progress, it would leave the earlier verdict standing.
+func verdictUndone(p Person, status models.Status, reason string) models.Facts {
+	return applicantReviewed(Review{Person: p, Verdict: status, By: models.ByAutomatic, Reason: reason})
 }

@@ -26,8 +26,7 @@ type Registry struct {
 }
 
 // NewRegistry returns the translations of all providers. Each provider's file begins with its event types and their functions. An event of
-// a type that is not listed is recorded and changes nothing. A type that ends in .* or /* is for a whole family of types, and * for all
-// types.
+// a type that is not listed is recorded and changes nothing. A type that ends in * is for all types that begin like it.
 func NewRegistry() *Registry {
 	r := &Registry{translations: map[string]translation{}, critical: map[string]bool{}}
 	legalTalentEvents(r)
@@ -74,21 +73,19 @@ func (r *Registry) add(key string, t translation) {
 	r.translations[key] = t
 }
 
-// key returns the key for an event type: its own, else that of its family, else that of all types.
+// key returns the key for an event type: its own, else that of the longest beginning.
 func (r *Registry) key(provider, generation, eventType string) string {
 	form := provider + "/" + generation + "/"
-	lines := []string{eventType}
-	for _, separator := range []string{".", "/"} {
-		if family, _, found := strings.Cut(eventType, separator); found {
-			lines = append(lines, family+separator+"*")
+	key := form + eventType
+	if r.translations[key] != nil {
+		return key
+	}
+	for end := len(key); end >= len(form); end-- {
+		if family := key[:end] + "*"; r.translations[family] != nil {
+			return family
 		}
 	}
-	for _, line := range append(lines, "*") {
-		if r.translations[form+line] != nil {
-			return form + line
-		}
-	}
-	return form + eventType
+	return key
 }
 
 // Queue names the queue for events of this type.

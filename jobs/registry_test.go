@@ -63,10 +63,12 @@ func TestRegistryLines(t *testing.T) {
 	on(r, "acme/v1/person.checked", named("its own"))
 	on(r, "acme/v1/person.*", named("family"), critical)
 	on(r, "acme/v1/list/*", named("kind"))
+	on(r, "acme/v1/person.check*", named("longer beginning"))
 	ignore(r, "nothing for us", "acme/v2/*")
 	for _, c := range []struct{ generation, eventType, want, queue string }{
 		{"v1", "person.checked", "its own", models.DefaultQueue},
 		{"v1", "person.moved.away", "family", models.CriticalQueue},
+		{"v1", "person.checking", "longer beginning", models.DefaultQueue},
 		{"v1", "list/people.searched", "kind", models.DefaultQueue},
 		{"v1", "person", "unknown event type", models.DefaultQueue},
 		{"v1", "company.checked", "unknown event type", models.DefaultQueue},

@@ -155,6 +155,8 @@ func advice(r handlers.Rejection) string {
 		return "The provider did not sign this, or a proxy removed the header. Scanners send such requests, too; ignore those."
 	case handlers.MalformedSignature, handlers.MalformedTimestamp, handlers.RepeatedHeader:
 		return "Look at the headers with `verify`. A proxy may have changed them, or it was a scanner."
+	case handlers.RefusedHash:
+		return "Choose another signature algorithm at the provider, or allow this one: `verify` shows which are accepted."
 	case handlers.TooOld:
 		return "Check the clock of this machine. Somebody may also have sent an old delivery again."
 	case handlers.FromTheFuture:

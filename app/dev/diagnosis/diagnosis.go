@@ -124,7 +124,7 @@ func (c Case) faults(p handlers.Provider, reason handlers.Reason) []fault {
 			s = other
 		}
 	}
-	for _, name := range []string{s.Header, s.Timestamp} {
+	for _, name := range []string{s.Header, s.HashNamed, s.Timestamp} {
 		if n := len(h.Values(name)); n > 1 {
 			return []fault{{"repeated_header", fmt.Sprintf("%s is there %d times, and it is not clear which one counts.", name, n),
 				"Make sure that it is sent only once: a proxy may add a second one."}}
@@ -139,6 +139,12 @@ func (c Case) faults(p handlers.Provider, reason handlers.Reason) []fault {
 			"Send the header and the body of the same delivery: a proxy or a test may have mixed them up."}}
 	case h.Get(s.Header) == "":
 		return []fault{c.noSignature(s)}
+	case reason == handlers.RefusedHash:
+		return []fault{refusedHash(s, h.Get(s.HashNamed))}
+	}
+	s, err := s.For(h)
+	if err != nil {
+		return []fault{undecided}
 	}
 	return c.signatureFaults(s)
 }

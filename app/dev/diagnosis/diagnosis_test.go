@@ -15,7 +15,7 @@ var noon = time.Date(2026, 2, 4, 12, 0, 0, 0, time.UTC)
 const right = "whsec_d2d9f6a107c4e4e8b1a593e0"
 
 // with returns a provider with one secret. The providers' own tests hold the known answers for how they sign.
-func with(t *testing.T, name, secret string) handlers.Provider {
+func with(t testing.TB, name, secret string) handlers.Provider {
 	t.Helper()
 	p, err := handlers.NewProvider(name, handlers.Settings{Secrets: []handlers.Secret{{Value: secret}}})
 	if err != nil {
@@ -63,6 +63,8 @@ func TestEveryProvider(t *testing.T) {
 		cut.Delivery.Header.Set(s.Header, value[:len(value)-4])
 		bare := signed(right, body, body, 0)
 		bare.Delivery.Header = http.Header{}
+		misnamed := signed(right, body, body, 0)
+		misnamed.Delivery.Header.Set(s.HashNamed, "none")
 		repeated := signed(right, body, body, 0)
 		repeated.Delivery.Header.Add(s.Header, value)
 		for want, c := range map[string]Case{
@@ -81,9 +83,10 @@ func TestEveryProvider(t *testing.T) {
 			"truncated_signature":          cut,
 			"missing_header":               bare,
 			"repeated_header":              repeated,
+			"unknown_hash":                 misnamed,
 		} {
 			timed := s.MaxAge > 0 && !strings.Contains(want, "future") || s.MaxAhead > 0 && strings.Contains(want, "future")
-			if !timed && (strings.Contains(want, "too_old") || want == "from_the_future") {
+			if !timed && (strings.Contains(want, "too_old") || want == "from_the_future") || want == "unknown_hash" && s.HashNamed == "" {
 				continue
 			}
 			f := mustDiagnose(t, c)
@@ -123,19 +126,28 @@ func FuzzDiagnose(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add(r.Delivery.Header.Get("X-Webhook-Signature"), r.Delivery.Header.Get("X-Webhook-Timestamp"), "", r.Delivery.Body)
+		for _, s := range with(f, l.Provider, right).Schemes() {
+			h := r.Delivery.Header
+			f.Add(h.Get(s.Header), h.Get(s.Timestamp), h.Get(s.HashNamed), "", r.Delivery.Body)
+		}
 	}
-	f.Add("v0=00112233445566778899aabbccddeeff00112233", "1770217200", "t=1,v1=00", []byte("{}"))
+	f.Add("v0=00112233445566778899aabbccddeeff00112233", "1770217200", "none", "t=1,v1=00", []byte("{}"))
 	for _, name := range handlers.ProviderNames() {
 		secrets[name] = []handlers.Secret{{Value: "fKb2l9dQ7vX4" + name}}
 	}
-	f.Fuzz(func(t *testing.T, signature, timestamp, second string, body []byte) {
-		h := http.Header{"X-Webhook-Signature": {signature}, "X-Webhook-Timestamp": {timestamp}}
-		if second != "" {
-			h.Set("Stripe-Signature", second)
-			h.Set("X-TrustGate-Signature", second)
-		}
+	f.Fuzz(func(t *testing.T, signature, timestamp, hash, second string, body []byte) {
 		for name := range secrets {
+			h := http.Header{}
+			for i, s := range with(t, name, right).Schemes() {
+				for header, value := range map[string]string{s.Header: signature, s.Timestamp: timestamp, s.HashNamed: hash} {
+					if i > 0 && header == s.Header {
+						value = second
+					}
+					if header != "" && value != "" {
+						h.Set(header, value)
+					}
+				}
+			}
 			d := handlers.Delivery{Header: h, Token: second, Body: body, ReceivedAt: noon}
 			found, err := Diagnose(Case{Request: Request{Provider: name, Delivery: d}, Secrets: secrets})
 			if err != nil || found.Valid || found.Cause == "" || found.Explanation == "" || found.Hint == "" {

@@ -127,7 +127,11 @@ func (f form) read(text string) (list []reading) {
 		switch {
 		case len(raw) == size && !odd && hash == f.Hash:
 		case len(raw) == size && !odd:
-			r.faults = append(r.faults, f.fault("other_hash", fmt.Sprintf("has the length of a MAC of %s, not of %s.", hash, f.Hash)))
+			other := f.fault("other_hash", fmt.Sprintf("has the length of a MAC of %s, not of %s.", hash, f.Hash))
+			if f.HashNamed != "" {
+				other.hint = fmt.Sprintf("Check that %s arrives, and names the hash that was used.", f.HashNamed)
+			}
+			r.faults = append(r.faults, other)
 		case len(raw) < size && len(raw) >= leastMAC && hash == f.Hash && encoding == f.Encoding:
 			r.faults = []fault{f.fault("truncated_signature", "is cut off.")}
 		default:
@@ -154,6 +158,22 @@ func (c Case) noSignature(s handlers.Scheme) fault {
 		}
 	}
 	return fault{"missing_header", s.Header + " is missing, and there is no other signature.", hint}
+}
+
+// refusedHash is the fault of a header that names a hash which is not accepted.
+func refusedHash(s handlers.Scheme, name string) fault {
+	var accepted []string
+	for _, known := range s.Hashes {
+		switch {
+		case known.Setting == "":
+			accepted = append(accepted, known.Name)
+		case known.Name == name:
+			return fault{"refused_hash", fmt.Sprintf("%s names %s, which is not accepted.", s.HashNamed, known.Hash),
+				fmt.Sprintf("Choose another signature algorithm at the provider, or set %s to accept this one.", known.Setting)}
+		}
+	}
+	return fault{"unknown_hash", s.HashNamed + " names no hash function that is known.",
+		fmt.Sprintf("Send it as %s: %s.", s.HashNamed, strings.Join(accepted, " or "))}
 }
 
 // A timestamp in seconds that package handlers accepts, and one in milliseconds or smaller units.
