@@ -24,6 +24,7 @@ var providers = map[string]struct {
 	"legaltalent": {title: "Legal Talent", new: newLegalTalent, options: []Option{legalTalentContent}},
 	"persona":     {title: "Persona", new: newPersona, retries: 52 * time.Hour},
 	"stripe":      {title: "Stripe Identity", new: newStripe, retries: 3 * 24 * time.Hour},
+	"sumsub":      {title: "Sumsub", new: newSumsub, options: []Option{sumsubSHA1}, retries: 25 * time.Hour},
 	"trst":        {title: "TRST", new: newTRST, retries: 14 * 24 * time.Hour},
 	"trustgate":   {title: "TrustGate", new: newTrustGate, options: []Option{trustGateFallback}},
 	"trustist":    {title: "Trustist", new: newTrustist, token: true},

@@ -32,6 +32,7 @@ func NewRegistry() *Registry {
 	legalTalentEvents(r)
 	personaEvents(r)
 	stripeEvents(r)
+	sumsubEvents(r)
 	trstEvents(r)
 	trustgateEvents(r)
 	trustistEvents(r)
