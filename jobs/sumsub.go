@@ -6,7 +6,8 @@ import (
 	"example.com/identity-webhooks/models"
 )
 
-// sumsubEvents lists the event types of Sumsub.
+// sumsubEvents lists the event types of Sumsub. Its AML cases belong to transactions, too:
+// https://docs.sumsub.com/docs/transaction-monitoring-webhooks.
 func sumsubEvents(r *Registry) {
 	on(r, "sumsub/v1/applicantCreated", sumsub(sumsubCreated))
 	on(r, "sumsub/v1/applicantPending", sumsub(sumsubPending))
