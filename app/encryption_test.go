@@ -20,7 +20,7 @@ func TestEncryption(t *testing.T) {
 	onBothBackends(t, func(t *testing.T, b backend) {
 		first, second := encryptionKey(t), encryptionKey(t)
 		var carriers []delivered
-		for _, d := range canaries(t) {
+		for _, d := range personalEvents(t) {
 			if bytes.Contains(d.body, []byte(canary)) {
 				carriers = append(carriers, d)
 			}

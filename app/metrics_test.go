@@ -243,7 +243,6 @@ func TestPrometheus(t *testing.T) {
 	if status, _, err := request(t.Context(), http.MethodGet, "http://"+r.adminAddr+"/metrics", nil, nil); status != http.StatusUnauthorized || err != nil {
 		t.Errorf("without the password: %d %v, want 401", status, err)
 	}
-	r.adminAddr = "admin:" + password + "@" + r.adminAddr
 	p := testservers.NewPrometheus(t, config)
 	ask := func(path string) gjson.Result {
 		t.Helper()

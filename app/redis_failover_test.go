@@ -51,7 +51,7 @@ func outlives(t *testing.T, redisURL string, f fault) {
 	var ids []string
 	r.eventually("the relay notices that "+f.name, func() bool {
 		ids = append(ids, r.acceptNew(1)...)
-		return strings.Contains(r.log.String(), "they cannot be queued")
+		return strings.Contains(r.log.String(), "Redis does not work")
 	})
 	f.repair()
 	repaired := time.Now()

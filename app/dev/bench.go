@@ -60,11 +60,12 @@ this process that only checks an HMAC, for comparison.
 
 It starts its own server with a new SQLite file in data/, and deletes the file
 at the end. DATABASE_URL and REDIS_URL in the environment select another
-database and another Redis. --url measures a server that is already running. In both cases the events stay in the database. Ctrl+C
-stops the sending; the report then covers what was sent.`,
+database and another Redis. --url measures a server that is already running. In
+both cases the events stay in the database. Ctrl+C stops the sending; the report
+then covers what was sent.`,
 		Example: `  go run . bench
   go run . bench --rate 1000 --duration 30s --dup 5% --shuffle
-  DATABASE_URL=postgres://me@localhost/bench REDIS_URL=redis://localhost:6379/9 \
+  DATABASE_URL=postgres://me@localhost/bench REDIS_URL=redis://localhost/9 \
     go run . bench
   go run . bench --url http://localhost:8080 --providers stripe,trst`,
 		Args: cobra.NoArgs,

@@ -107,7 +107,7 @@ func launchPostgres(settings ...string) (*Postgres, error) {
 	if out, err := exec.Command("cp", "-Rp", cluster.data, data).CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("copy a Postgres cluster: %w: %s", err, out)
 	}
-	settings = append(settings, "listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200",
+	settings = append(settings, "listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=500",
 		"dynamic_shared_memory_type=mmap") // in the data folder, where it goes when that goes
 	s.user, s.ready, s.stops = cluster.user, "database system is ready to accept connections", syscall.SIGQUIT // the "immediate" shutdown
 	return &Postgres{s}, startOnFreePort(s, func(port int) error {
