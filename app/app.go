@@ -87,7 +87,7 @@ func (a *App) connect(ctx context.Context, c Config, samples fs.FS) error {
 	}
 	tracer, err := a.openTracing(ctx, c.TraceURL)
 	if err != nil {
-		return fmt.Errorf("OTEL_EXPORTER_OTLP_ENDPOINT: %w", err)
+		return fmt.Errorf("open tracing: %w", err)
 	}
 	if c.Role == RoleWorker { // only receivers need the secrets and check the subscriptions
 		c.Secrets, c.API.CheckInterval = nil, 0

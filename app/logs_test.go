@@ -65,12 +65,14 @@ func checkLine(line string) error {
 }
 
 // The program writes one JSON object a line, and nothing else, through deliveries, rejections, failures and outages of Redis and Postgres.
-// Each outage is one line when it begins and one when it is over, however many parts notice it.
+// Each outage is one line when it begins and one when it is over, however many parts notice it. A collector that is down is one line a minute,
+// which does not hold the path of its URL.
 func TestOutagesAreLoggedOnce(t *testing.T) {
 	t.Parallel()
 	postgres, redis := testservers.NewPostgres(t), testservers.NewRedis(t)
 	v := anyVerdicts(t)
-	p := launch(t, build(t), "all", backend{postgres.URL(), redis.URL()}, "LOG_FORMAT=json", "LOG_LEVEL=info", "OTEL_EXPORTER_OTLP_ENDPOINT=http://"+testservers.FreeAddress(t))
+	p := launch(t, build(t), "all", backend{postgres.URL(), redis.URL()}, "LOG_FORMAT=json", "LOG_LEVEL=info",
+		"OTEL_EXPORTER_OTLP_ENDPOINT=http://"+testservers.FreeAddress(t)+"/"+canary, "OTEL_EXPORTER_OTLP_HEADERS=authorization "+canary)
 	p.patient = true
 	for _, s := range allTemplates(t) {
 		p.send(s.provider, []byte(s.body))
@@ -100,6 +102,9 @@ func TestOutagesAreLoggedOnce(t *testing.T) {
 		if begun, over := p.lines(what, `"err"`), p.lines(what, ": over"); begun != 1 || over != 1 {
 			t.Errorf("%s: %d lines about a beginning and %d about an end, want one of each", what, begun, over)
 		}
+	}
+	if n := p.lines("tracing does not work", "refused"); n < 1 || n > 2 || p.lines(canary) > 0 {
+		t.Errorf("%d lines about the collector and %d with its path or headers, want one and none", n, p.lines(canary))
 	}
 	for line := range strings.Lines(p.log.String()) {
 		if err := checkLine(line); err != nil && !strings.HasPrefix(line, "(ended: ") {

@@ -17,8 +17,8 @@ import (
 	"example.com/identity-webhooks/models"
 )
 
-// BenchmarkTracing measures the processor time of a delivery, with its signing and its commit on SQLite, with tracing off and on: two spans,
-// and their way to a collector in this process that only reads them.
+// BenchmarkTracing measures the processor time of a delivery, with its signing and its commit on SQLite, with tracing off and on: a span,
+// and its way to a collector in this process that only reads them.
 func BenchmarkTracing(b *testing.B) {
 	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
 	b.Cleanup(collector.Close)

@@ -39,6 +39,9 @@ func NewReceiver(store *models.Store, queueOf func(provider, generation, eventTy
 	return &Receiver{store, queueOf, wake, rejections, newBodyMemory(), newLimits(), newMetrics(), log, time.Now, nil}
 }
 
+// Trace makes the receiver record the verified deliveries. Call it before the first one.
+func (r *Receiver) Trace(t trace.Tracer) { r.tracer = t }
+
 // receive returns the handler for the deliveries of one provider.
 func (r *Receiver) receive(name string, p Provider) gin.HandlerFunc {
 	return func(c *gin.Context) {
@@ -113,9 +116,7 @@ func (r *Receiver) event(name string, d Delivery, env Envelope, problem error) m
 
 // storeAndAcknowledge commits the event and then answers 200. Trustist treats any other status as a failure.
 func (r *Receiver) storeAndAcknowledge(c *gin.Context, e models.Event, warnings []string) {
-	storing := r.now()
 	receipt, err := r.store.AddEvent(c.Request.Context(), e)
-	r.trace(c.Request.Context(), e, storing, receipt, err)
 	r.logDelivery(c.Request.Context(), e, warnings, receipt, err)
 	switch {
 	case err != nil:
@@ -131,7 +132,7 @@ func (r *Receiver) storeAndAcknowledge(c *gin.Context, e models.Event, warnings 
 	}
 }
 
-// logDelivery writes one line for a verified delivery, and counts it.
+// logDelivery writes one line for a verified delivery, counts it and traces it. What a header of the request says about traces is ignored.
 func (r *Receiver) logDelivery(ctx context.Context, e models.Event, warnings []string, receipt models.Receipt, err error) {
 	level, message, result := slog.LevelInfo, "event accepted", resultAccepted
 	attrs := []slog.Attr{slog.String("provider", e.Provider), slog.String("external_id", e.ExternalID), slog.String("type", e.Type),
@@ -157,6 +158,9 @@ func (r *Receiver) logDelivery(ctx context.Context, e models.Event, warnings []s
 	}
 	r.metrics.count(e.Provider, result)
 	r.log.LogAttrs(context.WithoutCancel(ctx), level, message, attrs...)
+	isRoot := err == nil && receipt == models.Accepted // known only now, so the span starts in the past
+	_, span := e.StartSpan(ctx, r.tracer, "receive "+e.Provider, isRoot, trace.WithTimestamp(e.ReceivedAt.Time), trace.WithSpanKind(trace.SpanKindServer))
+	models.EndSpan(span, result, err)
 }
 
 // The answers. They contain nothing that would help a stranger.

@@ -157,8 +157,8 @@ func inParallel[T any](items []T, do func(T)) {
 func (w *Worker) attemptEvent(ctx context.Context, e models.Event) {
 	started := time.Now()
 	log := w.Log.With("event_id", e.ID, "provider", e.Provider, "external_id", e.ExternalID, "type", e.Type, "attempt", e.Attempts, "trace_id", e.TraceID())
-	ctx, span := w.startSpan(ctx, "process "+e.Provider, &e, attribute.Int64("event.id", e.ID), attribute.Int("attempt", e.Attempts),
-		attribute.Int64("waited_ms", started.Sub(e.ReceivedAt.Time).Milliseconds()))
+	ctx, span := e.StartSpan(ctx, w.Tracer, "process "+e.Provider, false, trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
+		attribute.Int64("event.id", e.ID), attribute.Int("attempt", e.Attempts), attribute.Int64("waited_ms", started.Sub(e.ReceivedAt.Time).Milliseconds())))
 	facts, err := w.translate(e)
 	// The outcome is recorded even if the task was cancelled meanwhile.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
@@ -168,7 +168,7 @@ func (w *Worker) attemptEvent(ctx context.Context, e models.Event) {
 	if err == nil {
 		outcome, caused, err = w.Store.ApplyEvent(ctx, e, facts, w.causedBy, models.At(w.now()))
 	}
-	endSpan(span, string(outcome), err)
+	models.EndSpan(span, string(outcome), err)
 	result := resultProcessed
 	switch {
 	case err == nil:
@@ -256,7 +256,8 @@ func (w *Worker) attemptFollowUp(ctx context.Context, up models.FollowUp) {
 	err := json.Unmarshal(up.Change, &c)
 	log := w.Log.With("follow_up_id", up.ID, "name", up.Name, "customer_id", up.CustomerID, "event_id", up.EventID, "attempt", up.Attempts,
 		"trace_id", c.Event.TraceID())
-	ctx, span := w.startSpan(ctx, "follow-up "+up.Name, &c.Event, attribute.Int64("follow_up.id", up.ID), attribute.Int("attempt", up.Attempts))
+	ctx, span := c.Event.StartSpan(ctx, w.Tracer, "follow-up "+up.Name, false, trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
+		attribute.Int64("follow_up.id", up.ID), attribute.Int("attempt", up.Attempts)))
 	var status models.FollowUpStatus
 	var note string
 	if err != nil {
@@ -269,7 +270,7 @@ func (w *Worker) attemptFollowUp(ctx context.Context, up models.FollowUp) {
 	if err == nil && status != models.FollowUpOvertaken { // FinishOvertaken has recorded that
 		err = w.Store.FinishFollowUp(ctx, up, status, note, models.At(w.now()))
 	}
-	endSpan(span, string(status), err)
+	models.EndSpan(span, string(status), err)
 	result := string(status)
 	switch {
 	case err == nil:
