@@ -69,6 +69,7 @@ func (a *App) open(ctx context.Context, c Config) error {
 	}
 	if a.store, err3 = openStore(ctx, c); err3 == nil {
 		a.closings = append(a.closings, a.store.Close)
+		a.store.LogSlow(a.log, time.Second)
 	}
 	return errors.Join(err1, err2, err3)
 }

@@ -9,6 +9,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/url"
 	"os"
@@ -152,6 +153,31 @@ func openPool(d gorm.Dialector, conns int) (*gorm.DB, error) {
 	pool.SetMaxOpenConns(conns)
 	pool.SetMaxIdleConns(conns)
 	return db, nil
+}
+
+// LogSlow logs each statement that takes longer than limit, without its parameters. Call it before all methods but DB.
+func (s *Store) LogSlow(log *slog.Logger, limit time.Duration) {
+	l := slowLog{logger.Discard, log, limit}
+	s.db.Logger, s.read.Logger = l, l
+}
+
+type slowLog struct {
+	logger.Interface // for all else
+	log              *slog.Logger
+	limit            time.Duration
+}
+
+// Trace implements logger.Interface.
+func (l slowLog) Trace(ctx context.Context, began time.Time, statement func() (string, int64), _ error) {
+	if took := time.Since(began); took > l.limit {
+		text, _ := statement()
+		l.log.WarnContext(ctx, "slow statement", "ms", took.Milliseconds(), "sql", text[:min(len(text), 1000)])
+	}
+}
+
+// ParamsFilter implements gorm.ParamsFilter: it keeps the parameters out of the statement.
+func (slowLog) ParamsFilter(_ context.Context, text string, _ ...any) (string, []any) {
+	return text, nil
 }
 
 // DB returns the connection pool, for migrations.

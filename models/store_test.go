@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -46,6 +47,26 @@ func TestSecondProcessIsRefused(t *testing.T) {
 		}
 	}
 	add(t, s, event("a", "1"), models.Accepted)
+}
+
+// A statement over the limit is logged, without its parameters.
+func TestSlowStatements(t *testing.T) {
+	onBothDialects(t, func(t *testing.T, s *models.Store) {
+		for limit, want := range map[time.Duration]bool{0: true, time.Hour: false} {
+			var log strings.Builder
+			s.LogSlow(slog.New(slog.NewTextHandler(&log, nil)), limit)
+			id := "canary " + limit.String()
+			if _, err := s.AddEvent(ctx, event(id, id)); err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Contains(log.String(), `level=WARN msg="slow statement"`) && strings.Contains(log.String(), "INSERT INTO"); got != want {
+				t.Errorf("over %s: logged %v, want %v: %s", limit, got, want, log.String())
+			}
+			if strings.Contains(log.String(), "canary") || strings.Contains(log.String(), fmt.Sprintf("%x", "canary")) {
+				t.Errorf("the log has parameters: %s", log.String())
+			}
+		}
+	})
 }
 
 // Closing leaves one complete file. All files are readable by their owner only, also in a folder that others can read.
