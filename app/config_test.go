@@ -124,6 +124,7 @@ func TestConfigProblems(t *testing.T) {
 		{[]string{"PAYLOAD_RETENTION=30m"}, `PAYLOAD_RETENTION is "30m": want at least 1h, such as 30d or 720h, or off to keep payloads forever`},
 		{[]string{"PAYLOAD_RETENTION=-1d"}, `PAYLOAD_RETENTION is "-1d": want at least 1h`},
 		{[]string{"PAYLOAD_RETENTION=0"}, `PAYLOAD_RETENTION is "0": want at least 1h`},
+		{[]string{"ENCRYPTION_KEYS=,"}, "ENCRYPTION_KEYS holds no key"},
 		{[]string{"ENCRYPTION_KEYS=CANARY"}, "ENCRYPTION_KEYS, key 1: want 32 bytes in base64: openssl rand -base64 32"},
 		{[]string{"ENCRYPTION_KEYS=" + encryptionKey + "," + strings.Repeat("A", 43) + "="}, "ENCRYPTION_KEYS, key 2: is not random, so it can be guessed"},
 		{[]string{"ENCRYPTION_KEYS=" + encryptionKey + "," + encryptionKey}, "ENCRYPTION_KEYS, key 2: is there twice"},

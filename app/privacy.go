@@ -23,7 +23,11 @@ const (
 
 // checkPrivacy reads how long payloads are kept, and the keys that encrypt them. The providers' secrets must have been read.
 func (c *Config) checkPrivacy(p *problems) {
-	for _, text := range SplitSecrets(c.Keys) {
+	keys := SplitSecrets(c.Keys)
+	if len(keys) == 0 && c.Keys != "" {
+		p.addf("ENCRYPTION_KEYS holds no key")
+	}
+	for _, text := range keys {
 		key, err := models.ParseKey(text)
 		same := func(k models.Key) bool { return k.Fingerprint() == key.Fingerprint() }
 		n := len(c.EncryptionKeys) + 1

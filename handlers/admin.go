@@ -107,7 +107,7 @@ func (a admin) call(f func(c *gin.Context) (status int, answer any, err error)) 
 	return a.within(callTimeout, f)
 }
 
-// within is call with another limit of the time.
+// within is like call, with another time limit.
 func (a admin) within(limit time.Duration, f func(c *gin.Context) (status int, answer any, err error)) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		ctx, cancel := context.WithTimeout(c.Request.Context(), limit)
@@ -158,7 +158,7 @@ func Failure(err error) (status int, text string) {
 	case errors.Is(err, models.ErrNotFound):
 		return http.StatusNotFound, "not found"
 	case errors.Is(err, models.ErrBodyRemoved):
-		return http.StatusGone, "the payload of this event was removed, so that it cannot be shown or replayed; see PAYLOAD_RETENTION"
+		return http.StatusGone, "the payload of this event was removed, after PAYLOAD_RETENTION or because the person was erased, so it can be neither shown nor replayed"
 	case errors.As(err, &problem):
 		return http.StatusServiceUnavailable, problem.Error()
 	case errors.Is(err, context.DeadlineExceeded):

@@ -65,8 +65,8 @@ both cases the events stay in the database. Ctrl+C stops the sending; the report
 then covers what was sent.`,
 		Example: `  go run . bench
   go run . bench --rate 1000 --duration 30s --dup 5% --shuffle
-  DATABASE_URL=postgres://me@localhost/bench REDIS_URL=redis://localhost/9 \
-    go run . bench
+  DATABASE_URL=postgres://me@localhost/bench \
+    REDIS_URL=redis://localhost:6379/9 go run . bench
   go run . bench --url http://localhost:8080 --providers stripe,trst`,
 		Args: cobra.NoArgs,
 		RunE: b.run,

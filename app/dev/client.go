@@ -63,7 +63,7 @@ type apiError struct {
 	status int    // 0 if there was no answer
 	reason string // the error that the answer names, if it comes from our server
 	text   string
-	err    error // what there was instead of an answer
+	err    error // why there was no answer
 }
 
 // Error implements error.

@@ -168,7 +168,7 @@ func checkFiles(_ context.Context, c app.Config) (found []finding) {
 	}
 	for _, file := range files {
 		info, err := os.Stat(file)
-		if err == nil && info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" { // Windows has no such modes
+		if err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" { // Windows has no such modes
 			problem := fmt.Sprintf("%s has mode %04o: other users can read it", file, info.Mode().Perm())
 			found = append(found, warn(problem, "chmod 600 "+file)...)
 		}
@@ -304,11 +304,8 @@ func checkRedis(ctx context.Context, c app.Config) []finding {
 	return fine("Redis answers, and we can write to it")
 }
 
-// checkServer checks that our server answers at ADDR and can store deliveries, or that the port is free.
+// checkServer checks that our server answers at ADDR and can write to the database, or that the port is free.
 func checkServer(ctx context.Context, c app.Config) []finding {
-	if c.Role == app.RoleWorker { // it does not listen there
-		return nil
-	}
 	server := admin{base: publicURL(c)}
 	if _, err := server.call(ctx, http.MethodGet, "/healthz"); isWrongCertificate(err) {
 		return fine("a server answers at " + c.Addr + "; its certificate is not valid for that address, so /readyz was not called")

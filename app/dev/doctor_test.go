@@ -126,6 +126,10 @@ func TestDoctorWithServer(t *testing.T) {
 	expect(t, found, "ADDR", "answers and can store deliveries")
 	expect(t, found, "ADMIN_ADDR", "the admin API answers")
 	expect(t, found, "database", "has all migrations")
+	t.Run("a worker listens there, too", func(t *testing.T) {
+		t.Setenv("ROLE", "worker") // which needs Postgres and Redis
+		expect(t, diagnosed(t, misconfigured), "ADDR", "answers and can store deliveries")
+	})
 
 	stats := newFake(t, says(200, `{"events":{"failed":2,"quarantined":1},"follow_ups":{"failed":3},"oldest_waiting_seconds":300.5,
 		"subscriptions":[{"provider":"acme","id":"w1","problem":"it is not active","fix":"go run . fix"}]}`))

@@ -232,7 +232,7 @@ func printFields(w io.Writer, object gjson.Result) {
 // printPayload prints the body of an event.
 func printPayload(w io.Writer, event gjson.Result) error {
 	if event.Get("body_removed").Bool() {
-		fmt.Fprintln(w, "\nIts payload was removed: payloads are kept only for some time (PAYLOAD_RETENTION).")
+		fmt.Fprintln(w, "\nIts payload was removed, after PAYLOAD_RETENTION or because the person was erased.")
 		return nil
 	}
 	if event.Get("body_problem").Exists() { // printed as a field
