@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// certificateInterval is how often the files of a certificate are looked at, at most.
+	// certificateInterval is how often the files of a certificate are checked, at most.
 	certificateInterval = time.Second
 	// renewalTime is how long before its end a certificate should have been renewed.
 	renewalTime = 14 * 24 * time.Hour
@@ -58,8 +58,8 @@ func loadPair(certFile, keyFile string) (*tls.Certificate, error) {
 	return &pair, err
 }
 
-// certificate is the certificate of a server. It is read again when one of its files changes, also if the file is replaced by another, as
-// certbot and Kubernetes do.
+// certificate is the certificate of a server. It is read again when one of its files changes or is replaced by another, as certbot and
+// Kubernetes do.
 type certificate struct {
 	certFile, keyFile string
 	log               *slog.Logger
@@ -67,7 +67,7 @@ type certificate struct {
 	mu      sync.Mutex
 	current *tls.Certificate
 	files   [2]os.FileInfo // as they were when they were last read
-	looked  time.Time      // when they were last looked at
+	looked  time.Time      // when they were last checked
 }
 
 // newCertificate reads the files for the first time.

@@ -42,7 +42,7 @@ func (a admin) erase(c *gin.Context, id int64) (int, any, error) {
 	if err := a.Store.CleanFiles(ctx); err != nil {
 		log.Error("customer erased, but the files were not cleaned: erase the customer again", "err", err)
 		return http.StatusInternalServerError, gin.H{"error": fmt.Sprintf("customer %d is erased, but bytes may be left in the database's files, "+
-			"which could not be written anew (the log says why): erase customer %d again", id, id)}, nil
+			"which could not be rewritten (the log says why): erase customer %d again", id, id)}, nil
 	}
 	log.Info("customer erased", "ms", time.Since(started).Milliseconds())
 	return http.StatusOK, answer, nil

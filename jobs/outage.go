@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// outageLine is how often an outage that lasts is logged.
+// outageLine is how often a lasting outage is logged.
 const outageLine = time.Minute
 
 // Outage logs an error that lasts: one line when it begins, one a minute while it lasts, and one when it is over. Parts of the program that

@@ -153,7 +153,7 @@ func (q *Queue) Close() error {
 	return err
 }
 
-// asynqLog passes asynq's messages to our log, on level debug: the relay logs it if Redis does not work, and what was lost is done again.
+// asynqLog passes asynq's messages to our log, on level debug: the relay logs outages of Redis, and offers lost tasks again.
 type asynqLog struct{ log *slog.Logger }
 
 func (l asynqLog) Debug(args ...any) { l.log.Debug("asynq", "text", fmt.Sprint(args...)) }

@@ -140,7 +140,7 @@ func (r *Relay) round(ctx context.Context) (more bool, err error) {
 	return more, err
 }
 
-// databaseResult returns err, and begins an outage if it is one. Only a write ends the outage: a database that answers may be read-only.
+// databaseResult returns err, and begins an outage if there is an error. Only a write ends the outage: a database that answers may be read-only.
 func (r *Relay) databaseResult(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() == nil {
 		r.database.Note(err)

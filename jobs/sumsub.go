@@ -146,8 +146,8 @@ func sumsubDeleted(p sumsubPayload) models.Facts {
 	return applicantWithdrawn(Person{ID: p.ApplicantID, Profile: erased}, "applicant deleted")
 }
 
-// sumsubChanged keeps the profile. The tags and the new data are not in the event. Neither is what an applicant is who was activated: one
-// who was deactivated before stays withdrawn until the next review or reset.
+// sumsubChanged keeps the profile: the tags and the new data are not in the event. Nor is the status of an applicant who was activated
+// again, who stays withdrawn until the next review or reset.
 func sumsubChanged(p sumsubPayload) models.Facts {
 	return p.person().facts()
 }

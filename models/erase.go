@@ -28,8 +28,8 @@ type Erasure struct {
 const Erased = "erased"
 
 // Erase removes a customer and all that is about them: facts, cases, follow-ups, and the bodies of their events, processed or not. The rows
-// of the events stay, so that a late duplicate is still a duplicate, without what leads back to the person. An event that arrives meanwhile
-// is either erased or leads to a new customer.
+// of the events stay without what leads back to the person, so that late duplicates are still recognized. An event that arrives meanwhile is
+// either erased or leads to a new customer.
 //
 // If the customer was erased before, it returns that record. If there never was one, the error is ErrNotFound. On SQLite the erased bytes
 // are still in the files until CleanFiles.
@@ -189,7 +189,7 @@ func (e *erasing) deleteFacts(tx *gorm.DB) error {
 	return nil
 }
 
-// owned selects the facts that the person owns a part of a company.
+// owned selects the facts by which the person owns a part of a company.
 func owned(db *gorm.DB, c Customer) *gorm.DB {
 	return db.Where("about = ? AND name = ? AND key = ? AND about_id IN (SELECT id FROM companies WHERE provider = ?)",
 		aboutCompany, factOwner, c.SubjectID, c.Provider)
@@ -213,8 +213,8 @@ func (s *Store) Erasures(ctx context.Context, p Page) (list []Erasure, err error
 	return list, wrap("list erasures", err)
 }
 
-// CleanFiles writes SQLite's files anew, so that they hold no byte of rows that were deleted or changed. Deliveries and all other writes
-// wait meanwhile. On Postgres it does nothing: there, autovacuum makes the room of such rows free, to be written over later.
+// CleanFiles rewrites SQLite's files, so that they hold no byte of rows that were deleted or changed. Deliveries and all other writes
+// wait meanwhile. On Postgres it does nothing: there, autovacuum frees their space for new rows.
 func (s *Store) CleanFiles(ctx context.Context) error {
 	if s.dialect != "sqlite" {
 		return nil

@@ -13,7 +13,7 @@ import (
 const (
 	// expiryBatch is how many rows lose their payload in one transaction: on SQLite, deliveries have to wait for it.
 	expiryBatch = 250
-	// maxExpiryRest is how long each transaction waits at most while deliveries crowd in, and expiryRestCheck how often it looks.
+	// maxExpiryRest is how long a transaction waits at most while many deliveries arrive, and expiryRestCheck how often it checks.
 	maxExpiryRest   = time.Second
 	expiryRestCheck = 20 * time.Millisecond
 )
@@ -95,8 +95,8 @@ func (x *Expiry) removeSome(ctx context.Context, p *perishable, before Time, whe
 	var removed []struct{ ID int64 }
 	err = x.store.transact(ctx, func(tx *gorm.DB) error {
 		removed = nil // it may be called again
-		// The lock is one that a replay has to wait for. Rows that are in use are left for the next round: who waits for nobody cannot
-		// deadlock with a delivery. The condition in the update sees what was committed before the lock.
+		// A replay waits for this lock. Rows that others have locked are left for the next round: without waiting there is no deadlock with
+		// a delivery. The update checks the condition again, and sees what was committed before the lock.
 		var locked []int64
 		err := tx.Table(p.table).Clauses(clause.Locking{Strength: "UPDATE", Options: "SKIP LOCKED"}).Where("id IN ?", ids).Order("id").Pluck("id", &locked).Error
 		if err != nil || len(locked) == 0 {
