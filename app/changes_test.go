@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"sync"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/google/uuid"
 
+	"example.com/identity-webhooks/handlers"
 	"example.com/identity-webhooks/models"
 )
 
@@ -92,7 +94,7 @@ func TestChangesHaveNoGaps(t *testing.T) {
 				t.Errorf("%d customers (-table +followed):\n%s", len(want), diff)
 			}
 		}
-		for _, query := range []string{"updated_after=&status=verified", "updated_after=&cursor=", "updated_after=x", "updated_after=&limit=0"} {
+		for _, query := range []string{"updated_after=&status=verified", "updated_after=&cursor=", "updated_after=x", "updated_after=&limit=0", "updated_after=" + handlers.Cursor(math.MaxInt64-1)} {
 			r.call(http.MethodGet, "/api/customers?"+query, http.StatusBadRequest, &struct{}{})
 		}
 	})

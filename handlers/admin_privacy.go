@@ -13,31 +13,16 @@ import (
 	"example.com/identity-webhooks/models"
 )
 
-// sameUser is another customer with the same external ID: probably the same person at another provider.
-type sameUser struct {
-	ID       int64  `json:"id"`
-	Provider string `json:"provider"`
-}
-
 // erase removes a customer and all that is about them. It goes on if the client hangs up. If the customer was erased before, it only cleans
 // the files again.
 func (a admin) erase(c *gin.Context, id int64) (int, any, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), longTimeout)
 	defer cancel()
-	answer := struct {
-		models.Erasure
-		SameUser []sameUser `json:"same_external_id"`
-	}{SameUser: []sameUser{}}
-	others, err := a.sameExternalID(ctx, id)
+	started := time.Now()
+	e, err := a.Store.Erase(ctx, id, models.At(started))
 	if err != nil {
 		return 0, nil, err
 	}
-	answer.SameUser = append(answer.SameUser, others...)
-	started := time.Now()
-	if answer.Erasure, err = a.Store.Erase(ctx, id, models.At(started)); err != nil {
-		return 0, nil, err
-	}
-	e := answer.Erasure
 	log := a.Log.With("customer_id", id, "events", e.Events, "facts", e.Facts, "cases", e.Cases, "follow_ups", e.FollowUps)
 	if err := a.Store.CleanFiles(ctx); err != nil {
 		log.Error("customer erased, but the files were not cleaned: erase the customer again", "err", err)
@@ -45,22 +30,7 @@ func (a admin) erase(c *gin.Context, id int64) (int, any, error) {
 			"which could not be rewritten (the log says why): erase customer %d again", id, id)}, nil
 	}
 	log.Info("customer erased", "ms", time.Since(started).Milliseconds())
-	return http.StatusOK, answer, nil
-}
-
-// sameExternalID lists the other customers with the external ID of a customer, if that one exists and has one.
-func (a admin) sameExternalID(ctx context.Context, id int64) (others []sameUser, err error) {
-	of, err := a.Store.CustomersByID(ctx, []int64{id})
-	if err != nil || of[id].ExternalID == "" {
-		return nil, err
-	}
-	same, err := a.Store.Customers(ctx, models.CustomerFilter{ExternalID: of[id].ExternalID}, models.Page{Limit: maxLimit})
-	for _, x := range same {
-		if x.ID != id {
-			others = append(others, sameUser{x.ID, x.Provider})
-		}
-	}
-	return others, err
+	return http.StatusOK, e, nil
 }
 
 func (a admin) erasures(c *gin.Context) (int, any, error) {

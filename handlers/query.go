@@ -41,11 +41,14 @@ func Page(c *gin.Context) (models.Page, error) {
 	return p, nil
 }
 
+// maxPosition is beyond any list. It keeps a cursor that somebody made up from using up the places in the list of changes.
+const maxPosition = 1 << 53
+
 // position is the opposite of Cursor. It is -1 if the text is not a cursor.
 func position(cursor string) int64 {
 	raw, err := base64.RawURLEncoding.DecodeString(cursor)
 	n, err2 := strconv.ParseInt(string(raw), 10, 64)
-	if err != nil || err2 != nil {
+	if err != nil || err2 != nil || n > maxPosition {
 		return -1
 	}
 	return n

@@ -197,7 +197,10 @@ func (w *Worker) translate(e models.Event) (facts models.Facts, err error) {
 			err = fmt.Errorf("panic in translation: %v", p)
 		}
 	}()
-	if err := e.BodyError(); err != nil {
+	switch err := e.BodyError(); {
+	case errors.Is(err, models.ErrBodyRemoved):
+		return facts, fmt.Errorf("%w: %w", ErrPermanent, err)
+	case err != nil: // another process may have the key
 		return facts, err
 	}
 	facts, err = w.Registry.Translate(e)

@@ -45,6 +45,20 @@ func TestPermanentErrorIsNotRetried(t *testing.T) {
 	}
 }
 
+// A payload that was removed does not come back, so the event fails at once.
+func TestRemovedPayloadIsNotRetried(t *testing.T) {
+	t.Parallel()
+	p := newPlant(t, sqliteURL(t), "", nil)
+	p.receive("known", 1)
+	if _, err := p.store.DB().ExecContext(t.Context(), "UPDATE events SET body = ''"); err != nil {
+		t.Fatal(err)
+	}
+	p.attempt(models.EventWork, models.DefaultQueue)
+	if e := p.only(); e.Status != models.Failed || !strings.Contains(e.Error, "the payload was removed") || e.Attempts != 1 {
+		t.Errorf("status %s error %q attempts %d, want failed at once", e.Status, e.Error, e.Attempts)
+	}
+}
+
 // An error that looks like one of the database's is recorded as it is.
 func TestErrorIsKept(t *testing.T) {
 	t.Parallel()

@@ -33,34 +33,32 @@ const Erased = "erased"
 //
 // If the customer was erased before, it returns that record. If there never was one, the error is ErrNotFound. On SQLite the erased bytes
 // are still in the files until CleanFiles.
-func (s *Store) Erase(ctx context.Context, id int64, now Time) (Erasure, error) {
-	var c Customer
-	err := s.read.WithContext(ctx).Take(&c, id).Error
+func (s *Store) Erase(ctx context.Context, id int64, now Time) (record Erasure, err error) {
+	for range 5 {
+		if record, err = s.tryErase(ctx, id, now); !isBusy(err) {
+			break
+		}
+	}
 	if errors.Is(err, gorm.ErrRecordNotFound) {
-		var old Erasure
-		err = s.read.WithContext(ctx).Where("customer_id = ?", id).Take(&old).Error
-		return old, wrap(fmt.Sprintf("get erasure of customer %d", id), err)
+		err = s.read.WithContext(ctx).Where("customer_id = ?", id).Take(&record).Error
 	}
-	if err != nil {
-		return Erasure{}, wrap(fmt.Sprintf("get customer %d", id), err)
-	}
-	var e erasing
-	for attempt := 0; ; attempt++ {
-		found, err := s.mentioning(ctx, c)
-		if err != nil {
-			return Erasure{}, err
-		}
-		err = s.transact(ctx, func(tx *gorm.DB) error {
-			e = erasing{customer: c, found: found, record: Erasure{CustomerID: id, Provider: c.Provider, ErasedAt: now}}
-			return e.erase(tx)
-		})
-		if err == nil || attempt == 4 || !isBusy(err) {
-			return e.record, wrap(fmt.Sprintf("erase customer %d", id), err)
-		}
-	}
+	return record, wrap(fmt.Sprintf("erase customer %d", id), err)
 }
 
-// errCasesChanged means that a case was linked to the person while the others were being locked.
+func (s *Store) tryErase(ctx context.Context, id int64, now Time) (Erasure, error) {
+	p, err := s.person(ctx, id)
+	if err != nil {
+		return Erasure{}, err
+	}
+	var e erasing
+	err = s.transact(ctx, func(tx *gorm.DB) error {
+		e = erasing{person: p, record: Erasure{CustomerID: id, Provider: p.customer.Provider, ErasedAt: now}}
+		return e.erase(tx)
+	})
+	return e.record, err
+}
+
+// errCasesChanged means that a case was linked to the person, or to somebody else, after the events were searched.
 var errCasesChanged = errors.New("the person's cases changed meanwhile")
 
 // isBusy reports whether a transaction failed because of another one, and can be repeated.
@@ -69,14 +67,10 @@ func isBusy(err error) bool {
 	return errors.Is(err, errCasesChanged) || isPG && slices.Contains([]string{"40P01", "55P03"}, pg.Code) // a deadlock, or the lock_timeout
 }
 
-// erasing is one customer being erased.
+// erasing is one person being erased.
 type erasing struct {
-	customer Customer
-	found    []eventRef // events that mention the person, and that no record links to one
-	record   Erasure
-
-	cases  []int64    // locked
-	events []eventRef // locked
+	person
+	record Erasure
 }
 
 // erase runs in the transaction. It locks rows in the order of application.apply, so that an event of the person is applied either before,
@@ -85,7 +79,7 @@ func (e *erasing) erase(tx *gorm.DB) error {
 	if err := onPostgres(tx, "SELECT set_config('lock_timeout', '5000', true), set_config('synchronous_commit', 'on', true)"); err != nil {
 		return err
 	}
-	for _, step := range []func(*gorm.DB) error{e.lock, e.endPending, e.blankEvents, e.deleteFacts, e.deleteRows} {
+	for _, step := range []func(*gorm.DB) error{e.lock, e.eraseEvents, e.deleteFacts, e.deleteRows} {
 		if err := step(tx); err != nil {
 			return err
 		}
@@ -93,83 +87,82 @@ func (e *erasing) erase(tx *gorm.DB) error {
 	return tx.Create(&e.record).Error
 }
 
-// lock locks the cases, the customer and the events.
-func (e *erasing) lock(tx *gorm.DB) (err error) {
-	locked := clause.Locking{Strength: "UPDATE"}
-	if err := tx.Clauses(locked).Model(&Case{}).Where("customer_id = ?", e.customer.ID).Order("id").Pluck("id", &e.cases).Error; err != nil {
+var forUpdate = clause.Locking{Strength: "UPDATE"}
+
+// lock locks the cases and the customer. With the customer locked, no other case can be linked.
+func (e *erasing) lock(tx *gorm.DB) error {
+	var cases []int64
+	if err := tx.Clauses(forUpdate).Model(&Case{}).Where("id IN ?", e.cases).Order("id").Pluck("id", &cases).Error; err != nil {
 		return err
 	}
-	if err := tx.Clauses(locked).Take(&e.customer, e.customer.ID).Error; err != nil {
+	if err := tx.Clauses(forUpdate).Take(&e.customer, e.customer.ID).Error; err != nil {
 		return err
 	}
-	var now []int64 // with the customer locked, no other case can be linked
-	if err := tx.Model(&Case{}).Where("customer_id = ?", e.customer.ID).Order("id").Pluck("id", &now).Error; err != nil {
+	if err := tx.Model(&Case{}).Where("customer_id = ?", e.customer.ID).Order("id").Pluck("id", &cases).Error; err != nil {
 		return err
 	}
-	if !slices.Equal(e.cases, now) {
+	if !slices.Equal(cases, e.cases) {
 		return errCasesChanged
 	}
-	if e.events, err = eventsOf(tx, e.customer, e.cases, e.found); err != nil {
+	return nil
+}
+
+// eraseEvents ends the processing of the events, and removes from them and from their records what is about the person. The hash of a body
+// stays, to recognize a duplicate.
+func (e *erasing) eraseEvents(tx *gorm.DB) error {
+	events, err := e.events(tx)
+	if err != nil {
 		return err
 	}
-	for some := range slices.Chunk(e.events, idsAtOnce) { // in the order of the deliveries, which lock rows of events, too
-		if err := tx.Clauses(locked).Model(&Event{}).Where("id IN ?", rowIDs(some)).Order("key").Pluck("id", &now).Error; err != nil {
+	for some := range slices.Chunk(events, idsAtOnce) {
+		if err := e.eraseSome(tx, some); err != nil {
+			return err
+		}
+	}
+	for _, of := range []*gorm.DB{tx.Where("customer_id = ?", e.customer.ID), tx.Where("case_id IN ?", e.cases)} {
+		if err := of.Model(&ProcessedEvent{}).Updates(map[string]any{"customer_id": nil, "case_id": nil, "reason": ""}).Error; err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// endPending deletes the pending rows of the events, and records those as ignored. From here on, no worker can apply them.
-func (e *erasing) endPending(tx *gorm.DB) error {
-	for some := range slices.Chunk(e.events, idsAtOnce) {
-		var ended []PendingEvent
-		err := tx.Clauses(clause.Returning{}).Where("id IN ?", rowIDs(some)).Delete(&ended).Error
-		if err == nil {
-			err = tx.Where("event_id IN ?", rowIDs(some)).Delete(&FailedAttempt{}).Error
-		}
-		if err != nil {
-			return err
-		}
-		if len(ended) == 0 {
-			continue
-		}
-		var records []ProcessedEvent
-		for _, p := range ended {
-			i := slices.IndexFunc(some, func(ref eventRef) bool { return ref.ID == p.ID })
-			records = append(records, ProcessedEvent{
-				ExternalID: some[i].ExternalID, Provider: e.customer.Provider, EventID: p.ID, Type: some[i].Type,
-				Outcome: Ignored, Reason: Erased, Attempts: p.Attempts, ProcessedAt: e.record.ErasedAt,
-			})
-		}
-		if err := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&records).Error; err != nil { // a conflict: it was being replayed
-			return err
-		}
+func (e *erasing) eraseSome(tx *gorm.DB, events []Event) error {
+	ids, byID := rowIDs(events), map[int64]Event{}
+	for _, x := range events {
+		byID[x.ID] = x
 	}
-	return nil
-}
-
-// blankEvents removes from the events and their records what is about the person. The hash of a body stays, to recognize a duplicate.
-func (e *erasing) blankEvents(tx *gorm.DB) error {
-	for some := range slices.Chunk(e.events, idsAtOnce) {
-		var bodies int64
-		if err := tx.Model(&Event{}).Where("id IN ? AND length(body) > 0", rowIDs(some)).Count(&bodies).Error; err != nil {
-			return err
-		}
-		e.record.Events += bodies
-		err := tx.Model(&Event{}).Where("id IN ?", rowIDs(some)).Updates(map[string]any{
-			"body": []byte{}, "body_key": "", "problem": "", "tenant_id": "", "correlation_id": "",
-		}).Error
-		if err != nil {
-			return err
-		}
-	}
-	unlinked := map[string]any{"customer_id": nil, "case_id": nil, "reason": ""}
-	err := tx.Model(&ProcessedEvent{}).Where("customer_id = ?", e.customer.ID).Updates(unlinked).Error
-	if err != nil || len(e.cases) == 0 {
+	var sizes []int64
+	// In the order of the deliveries, which lock rows of events, too.
+	if err := tx.Clauses(forUpdate).Model(&Event{}).Where("id IN ?", ids).Order("key").Pluck("length(body)", &sizes).Error; err != nil {
 		return err
 	}
-	return tx.Model(&ProcessedEvent{}).Where("case_id IN ?", e.cases).Updates(unlinked).Error
+	for _, size := range sizes {
+		e.record.Events += min(size, 1)
+	}
+	// From here on, no worker can apply them.
+	var ended []PendingEvent
+	if err := tx.Clauses(clause.Returning{}).Where("id IN ?", ids).Delete(&ended).Error; err != nil {
+		return err
+	}
+	var records []ProcessedEvent
+	for _, p := range ended {
+		records = append(records, ProcessedEvent{
+			ExternalID: byID[p.ID].ExternalID, Provider: e.customer.Provider, EventID: p.ID, Type: byID[p.ID].Type,
+			Outcome: Ignored, Reason: Erased, Attempts: p.Attempts, ProcessedAt: e.record.ErasedAt,
+		})
+	}
+	if len(records) > 0 { // a conflict: it was being replayed
+		if err := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&records).Error; err != nil {
+			return err
+		}
+	}
+	if err := tx.Where("event_id IN ?", ids).Delete(&FailedAttempt{}).Error; err != nil {
+		return err
+	}
+	return tx.Model(&Event{}).Where("id IN ?", ids).Updates(map[string]any{
+		"body": []byte{}, "body_key": "", "problem": "", "tenant_id": "", "correlation_id": "",
+	}).Error
 }
 
 // deleteFacts deletes the facts about the person, about their cases, and about them as an owner of companies. The row of a company does not

@@ -2,7 +2,6 @@ package models
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -20,11 +19,12 @@ const (
 
 // perishable is a table whose rows hold a payload that is removed after a time. The rows themselves stay.
 type perishable struct {
-	table, payload, at string // the name, and the columns of the payload and of the row's age
-	empty              string // what takes the payload's place
-	inUse              string // the condition of rows that still need their payload
-	next               int64  // rows with lower IDs are done, or in kept
-	kept               []int64
+	table, at string         // the name, and the column of a row's age
+	full      string         // the condition of rows with a payload
+	inUse     string         // the condition of rows that still need it
+	empty     map[string]any // what takes its place
+	next      int64          // rows with lower IDs are done, or in kept
+	kept      []int64
 }
 
 // Expiry removes the payloads of events and follow-ups that are older than some time. An event that is pending or has failed, and a
@@ -37,9 +37,15 @@ type Expiry struct {
 // NewExpiry returns an Expiry that has looked at nothing yet.
 func (s *Store) NewExpiry() *Expiry {
 	return &Expiry{s, []*perishable{
-		// Not EXISTS: Postgres would make it a join that reads all of pending_events.
-		{table: "events", payload: "body", at: "received_at", inUse: "(SELECT p.id FROM pending_events p WHERE p.id = events.id) IS NOT NULL"},
-		{table: "follow_ups", payload: "change", at: "created_at", empty: "{}", inUse: "failed OR due_at > 0"},
+		{
+			table: "events", at: "received_at", full: "length(body) > 0", empty: map[string]any{"body": []byte{}, "body_key": ""},
+			// Not EXISTS: Postgres would make it a join that reads all of pending_events.
+			inUse: "(SELECT p.id FROM pending_events p WHERE p.id = events.id) IS NOT NULL",
+		},
+		{
+			table: "follow_ups", at: "created_at", full: "length(change) > 2", empty: map[string]any{"change": []byte("{}")},
+			inUse: "failed OR due_at > 0",
+		},
 	}}
 }
 
@@ -63,7 +69,7 @@ func (x *Expiry) removeFrom(ctx context.Context, p *perishable, before Time) (n 
 		return 0, err
 	}
 	kept := p.kept
-	p.kept = nil
+	p.kept, p.next = nil, min(p.next, end) // SQLite gives the IDs of the newest follow-ups again, if those were erased
 	for ids := range slices.Chunk(kept, expiryBatch) {
 		some, err := x.removeSome(ctx, p, before, "id IN ?", ids)
 		if n += some; err != nil {
@@ -82,48 +88,34 @@ func (x *Expiry) removeFrom(ctx context.Context, p *perishable, before Time) (n 
 }
 
 // removeSome removes the payloads of the rows that a condition selects, in one transaction, and adds the others to p.kept.
-func (x *Expiry) removeSome(ctx context.Context, p *perishable, before Time, where string, args ...any) (int, error) {
-	var ids []int64
-	full := fmt.Sprintf("length(%s) > %d", p.payload, len(p.empty))
-	err := x.store.read.WithContext(ctx).Table(p.table).Where(where, args...).Where(full).Order("id").Pluck("id", &ids).Error
-	if err != nil || len(ids) == 0 {
+func (x *Expiry) removeSome(ctx context.Context, p *perishable, before Time, where string, args ...any) (removed int, err error) {
+	full := x.store.read.WithContext(ctx).Table(p.table).Where(where, args...).Where(p.full).Order("id").Session(&gorm.Session{})
+	var ids, kept []int64
+	if err := full.Pluck("id", &ids).Error; err != nil || len(ids) == 0 {
 		return 0, err
 	}
 	for end := time.Now().Add(maxExpiryRest); x.store.Crowded() && time.Now().Before(end) && ctx.Err() == nil; {
 		time.Sleep(expiryRestCheck)
 	}
-	var removed []struct{ ID int64 }
 	err = x.store.transact(ctx, func(tx *gorm.DB) error {
-		removed = nil // it may be called again
 		// A replay waits for this lock. Rows that others have locked are left for the next round: without waiting there is no deadlock with
 		// a delivery. The update checks the condition again, and sees what was committed before the lock.
 		var locked []int64
 		err := tx.Table(p.table).Clauses(clause.Locking{Strength: "UPDATE", Options: "SKIP LOCKED"}).Where("id IN ?", ids).Order("id").Pluck("id", &locked).Error
-		if err != nil || len(locked) == 0 {
+		if err != nil {
 			return err
 		}
-		values := map[string]any{p.payload: []byte(p.empty)}
-		if p.table == "events" {
-			values["body_key"] = ""
+		updated := tx.Table(p.table).Where("id IN ? AND "+p.at+" < ? AND NOT ("+p.inUse+")", locked, before).Updates(p.empty)
+		removed = int(updated.RowsAffected)
+		if updated.Error != nil || p.table != "events" {
+			return updated.Error
 		}
-		err = tx.Table(p.table).Model(&removed).Clauses(clause.Returning{Columns: []clause.Column{{Name: "id"}}}).
-			Where("id IN ? AND "+p.at+" < ? AND NOT ("+p.inUse+")", locked, before).Updates(values).Error
-		if err != nil || p.table != "events" || len(removed) == 0 {
-			return err
-		}
-		ids := make([]int64, len(removed))
-		for i, r := range removed {
-			ids[i] = r.ID
-		}
-		return tx.Where("event_id IN ?", ids).Delete(&FailedAttempt{}).Error
+		return tx.Where("event_id IN (SELECT id FROM events WHERE id IN ? AND length(body) = 0)", locked).Delete(&FailedAttempt{}).Error
 	})
 	if err != nil {
 		return 0, err
 	}
-	done := make(map[int64]bool, len(removed))
-	for _, r := range removed {
-		done[r.ID] = true
-	}
-	p.kept = append(p.kept, slices.DeleteFunc(ids, func(id int64) bool { return done[id] })...)
-	return len(removed), nil
+	err = full.Pluck("id", &kept).Error
+	p.kept = append(p.kept, kept...)
+	return removed, err
 }

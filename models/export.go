@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+
+	"gorm.io/gorm"
 )
 
 // Export is all that is stored about a person. The events are read one by one, with ExportedEvent: their bodies may be large.
@@ -19,13 +21,8 @@ type Export struct {
 
 // ExportedFact is a stored fact.
 type ExportedFact struct {
-	About      string          `json:"about"`
-	AboutID    int64           `json:"about_id"`
-	Name       string          `json:"name"`
-	Key        string          `json:"key"`
-	Value      json.RawMessage `json:"value"`
-	At         Time            `json:"at"`
-	ExternalID string          `json:"external_id"` // of the event that says so
+	Fact
+	Value json.RawMessage `json:"value"`
 }
 
 // ExportedFollowUp is a follow-up with the change that caused it.
@@ -45,43 +42,31 @@ func (s *Store) Export(ctx context.Context, id int64) (x Export, err error) {
 	if x.Customer, x.CustomerFacts, err = s.Customer(ctx, id); err != nil {
 		return x, err
 	}
-	for _, read := range []func(context.Context, *Store) error{x.readFacts, x.readCompanies, x.readFollowUps, x.readEventIDs} {
-		if err := read(ctx, s); err != nil {
+	x.Facts, x.Companies, x.FollowUps = []ExportedFact{}, []Company{}, []ExportedFollowUp{}
+	p, err := s.person(ctx, id)
+	if err != nil {
+		return x, wrap(fmt.Sprintf("export customer %d", id), err)
+	}
+	for _, read := range []func(*gorm.DB, person) error{x.readFacts, x.readCompanies, x.readFollowUps, x.readEventIDs} {
+		if err := read(s.read.WithContext(ctx), p); err != nil {
 			return x, wrap(fmt.Sprintf("export customer %d", id), err)
 		}
 	}
 	return x, nil
 }
 
-// caseIDs lists the row IDs of the cases.
-func (x *Export) caseIDs() (ids []int64) {
-	for _, k := range x.Cases {
-		ids = append(ids, k.ID)
-	}
-	return ids
-}
-
-func (x *Export) readFacts(ctx context.Context, s *Store) error {
-	x.Facts = []ExportedFact{}
-	var ofPerson, ofCases []Fact
-	db := s.read.WithContext(ctx)
-	if err := db.Where("about = ? AND about_id = ?", aboutCustomer, x.Customer.ID).Find(&ofPerson).Error; err != nil {
-		return err
-	}
-	if err := db.Where("about = ? AND about_id IN ?", aboutCase, x.caseIDs()).Find(&ofCases).Error; err != nil {
-		return err
-	}
-	for _, f := range slices.Concat(ofPerson, ofCases) {
-		x.Facts = append(x.Facts, ExportedFact{f.About, f.AboutID, f.Name, f.Key, json.RawMessage(f.Value), f.At, f.ExternalID})
-	}
-	return nil
-}
-
-func (x *Export) readCompanies(ctx context.Context, s *Store) error {
-	x.Companies = []Company{}
+func (x *Export) readFacts(db *gorm.DB, p person) error {
 	var facts []Fact
-	db := s.read.WithContext(ctx)
-	if err := owned(db, x.Customer).Find(&facts).Error; err != nil {
+	err := db.Where("about = ? AND about_id = ?", aboutCustomer, p.customer.ID).Or("about = ? AND about_id IN ?", aboutCase, p.cases).Find(&facts).Error
+	for _, f := range facts {
+		x.Facts = append(x.Facts, ExportedFact{f, json.RawMessage(f.Value)})
+	}
+	return err
+}
+
+func (x *Export) readCompanies(db *gorm.DB, p person) error {
+	var facts []Fact
+	if err := owned(db, p.customer).Find(&facts).Error; err != nil {
 		return err
 	}
 	for _, f := range facts {
@@ -97,22 +82,17 @@ func (x *Export) readCompanies(ctx context.Context, s *Store) error {
 	return nil
 }
 
-func (x *Export) readFollowUps(ctx context.Context, s *Store) error {
-	x.FollowUps = []ExportedFollowUp{}
+func (x *Export) readFollowUps(db *gorm.DB, p person) error {
 	var ups []FollowUp
-	err := s.read.WithContext(ctx).Select(followUpView+", change").Where("customer_id = ?", x.Customer.ID).Order("id").Find(&ups).Error
+	err := db.Select(followUpView+", change").Where("customer_id = ?", p.customer.ID).Order("id").Find(&ups).Error
 	for _, up := range ups {
 		x.FollowUps = append(x.FollowUps, ExportedFollowUp{up, up.Change})
 	}
 	return err
 }
 
-func (x *Export) readEventIDs(ctx context.Context, s *Store) error {
-	found, err := s.mentioning(ctx, x.Customer)
-	if err != nil {
-		return err
-	}
-	events, err := eventsOf(s.read.WithContext(ctx), x.Customer, x.caseIDs(), found)
+func (x *Export) readEventIDs(db *gorm.DB, p person) error {
+	events, err := p.events(db)
 	x.EventIDs = slices.Sorted(slices.Values(rowIDs(events)))
 	return err
 }

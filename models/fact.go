@@ -9,14 +9,14 @@ import (
 
 // Fact is the newest version of one fact.
 type Fact struct {
-	About      string
-	AboutID    int64
-	Name       string
-	Key        string
-	Value      string // JSON
-	At         Time
-	Rank       int // severity: the higher one counts if two versions have the same time
-	ExternalID string
+	About      string `json:"about"`
+	AboutID    int64  `json:"about_id"`
+	Name       string `json:"name"`
+	Key        string `json:"key"`
+	Value      string `json:"-"` // JSON
+	At         Time   `json:"at"`
+	Rank       int    `json:"-"`           // severity: the higher one counts if two versions have the same time
+	ExternalID string `json:"external_id"` // of the event that says so
 }
 
 // What facts are about.

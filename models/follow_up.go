@@ -78,8 +78,9 @@ func (s *Store) FinishOvertaken(ctx context.Context, f FollowUp, why func(curren
 	return overtaken, wrap(fmt.Sprintf("finish follow-up %d", f.ID), err)
 }
 
+// finish names the customer as well: if that one was erased, SQLite may have given the row's ID again.
 func (f *FollowUp) finish(tx *gorm.DB, result FollowUpStatus, note string, now Time) error {
-	return orNone(tx.Model(&FollowUp{ID: f.ID}).Where("attempts = ? AND due_at > 0", f.Attempts).Updates(map[string]any{
+	return orNone(tx.Model(&FollowUp{ID: f.ID}).Where("customer_id = ? AND attempts = ? AND due_at > 0", f.CustomerID, f.Attempts).Updates(map[string]any{
 		"result": result, "note": storable(note, maxError), "done_at": now, "due_at": 0, "last_error": "",
 	}), ErrClaimLost)
 }

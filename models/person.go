@@ -11,8 +11,6 @@ import (
 	"gorm.io/gorm"
 )
 
-// Which events are about a person. Erase and Export use the same answer.
-
 const (
 	// searchStep is how many events one statement of a search reads.
 	searchStep = 2000
@@ -20,69 +18,73 @@ const (
 	idsAtOnce = 500
 )
 
-// eventRef names a row of events.
-type eventRef struct {
-	ID          int64
-	Key         []byte
-	ExternalID  string
-	Type        string
-	Quarantined bool
+// person is a customer with what leads to their events. Erase and Export use the same answer.
+type person struct {
+	customer Customer
+	cases    []int64 // their row IDs, in order
+	found    []Event // without bodies: those that mention the person, and that no record links to a person or a case
 }
 
-func rowIDs(refs []eventRef) (ids []int64) {
-	for _, ref := range refs {
-		ids = append(ids, ref.ID)
-	}
-	return ids
-}
-
-// mentioning searches for the events whose body names the person or one of their cases, and that no record links to a person or a case:
-// those that are pending, failed, quarantined or ignored, come from a sandbox, or are about a company. It reads all such bodies of the
-// provider.
-func (s *Store) mentioning(ctx context.Context, c Customer) (found []eventRef, err error) {
-	var ids []string
-	var first, last int64
+// person returns a customer with their cases, and searches for the events that mention them or one of their cases. These are pending,
+// failed, quarantined or ignored, come from a sandbox, or are about a company. The search reads all such bodies of the provider, one at a
+// time. A body that cannot be decrypted is an error, since it may be about the person.
+func (s *Store) person(ctx context.Context, id int64) (p person, err error) {
 	db := s.read.WithContext(ctx)
-	if err := db.Model(&Case{}).Where("customer_id = ?", c.ID).Pluck("case_id", &ids).Error; err != nil {
-		return nil, wrap("list the person's cases", err)
+	if err := db.Take(&p.customer, id).Error; err != nil {
+		return p, err
 	}
+	var cases []Case
+	if err := db.Where("customer_id = ?", id).Order("id").Find(&cases).Error; err != nil {
+		return p, err
+	}
+	ids := []string{p.customer.SubjectID}
+	for _, k := range cases {
+		p.cases, ids = append(p.cases, k.ID), append(ids, k.CaseID)
+	}
+	var first, last int64
 	if err := db.Raw("SELECT COALESCE(MIN(id), 0), COALESCE(MAX(id), 0) FROM events").Row().Scan(&first, &last); err != nil {
-		return nil, wrap("search events", err)
+		return p, fmt.Errorf("search events: %w", err)
 	}
-	ids = append(ids, c.SubjectID)
 	for ; first <= last; first += searchStep {
-		some, err := s.mentionedIn(db, c.Provider, first, ids)
-		if err != nil {
-			return nil, wrap("search events", err)
+		if err := p.search(s, db.Where("id >= ? AND id < ?", first, first+searchStep), ids); err != nil {
+			return p, fmt.Errorf("search events: %w", err)
 		}
-		found = append(found, some...)
 	}
-	return found, nil
+	return p, nil
 }
 
-// mentionedIn searches searchStep events from an ID on. It holds one body at a time. A body that cannot be decrypted is an error, since it
-// may be about the person.
-func (s *Store) mentionedIn(db *gorm.DB, provider string, first int64, ids []string) (found []eventRef, err error) {
-	rows, err := db.Model(&Event{}).Select("id", "key", "external_id", "type", "quarantined", "body", "body_key", "sha256").
-		Where("id >= ? AND id < ? AND provider = ?", first, first+searchStep, provider).
+// search adds the events with one of the IDs to p.found.
+func (p *person) search(s *Store, some *gorm.DB, ids []string) error {
+	rows, err := some.Model(&Event{}).Select(eventRef+", body, body_key, sha256").Where("provider = ?", p.customer.Provider).
 		Where("(quarantined OR (SELECT COALESCE(r.customer_id, r.case_id) FROM processed_events r WHERE " + itsRecord + ") IS NULL)").Rows()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer rows.Close() //nolint:errcheck // rows.Err has the error
 	for rows.Next() {
 		var e Event
 		if err := rows.Scan(&e.ID, &e.Key, &e.ExternalID, &e.Type, &e.Quarantined, &e.Body, &e.BodyKey, &e.SHA256); err != nil {
-			return nil, err
+			return err
 		}
 		if s.open(&e); e.BodyProblem != "" {
-			return nil, fmt.Errorf("event %d: %w", e.ID, e.BodyProblem)
+			return BodyProblem(fmt.Sprintf("event %d may be about the person, but %s", e.ID, e.BodyProblem))
 		}
 		if mentions(e.Body, ids) {
-			found = append(found, eventRef{e.ID, e.Key, e.ExternalID, e.Type, e.Quarantined})
+			e.Body = nil
+			p.found = append(p.found, e)
 		}
 	}
-	return found, rows.Err()
+	return rows.Err()
+}
+
+// eventRef are the columns that name a row of events.
+const eventRef = "id, key, external_id, type, quarantined"
+
+func rowIDs(events []Event) (ids []int64) {
+	for _, e := range events {
+		ids = append(ids, e.ID)
+	}
+	return ids
 }
 
 // mentions reports whether a body has one of the IDs as a text, or as a number in a member whose name ends with "id". In a body that is not
@@ -119,41 +121,34 @@ func hasID(v any, member string, ids []string) bool {
 	return false
 }
 
-// eventsOf lists the events that are about the person or their cases, sorted by key: those that a record links, those that were found, and
+// events lists the events that are about the person or their cases, sorted by key: those that a record links, those that were found, and
 // quarantined ones with the ID of one of these.
-func eventsOf(db *gorm.DB, c Customer, cases []int64, found []eventRef) ([]eventRef, error) {
+func (p *person) events(db *gorm.DB) ([]Event, error) {
 	var external []string
 	err := db.Raw("SELECT external_id FROM processed_events WHERE customer_id = ? UNION SELECT external_id FROM processed_events WHERE case_id IN ?",
-		c.ID, append(cases, 0)).Scan(&external).Error
+		p.customer.ID, p.cases).Scan(&external).Error
 	if err != nil {
 		return nil, err
 	}
-	byID := map[int64]eventRef{}
-	for _, ref := range found {
-		byID[ref.ID] = ref
-		if !ref.Quarantined {
-			external = append(external, ref.ExternalID)
+	for _, e := range p.found {
+		if !e.Quarantined {
+			external = append(external, e.ExternalID)
 		}
 	}
+	all := slices.Clone(p.found)
 	for some := range slices.Chunk(external, idsAtOnce) {
 		var keys [][]byte
 		for _, id := range some {
-			keys = append(keys, eventKey(&Event{Provider: c.Provider, ExternalID: id}))
+			keys = append(keys, eventKey(&Event{Provider: p.customer.Provider, ExternalID: id}))
 		}
-		const columns = "SELECT id, key, external_id, type, quarantined FROM events WHERE "
-		var refs []eventRef
-		err := db.Raw(columns+"key IN ? UNION ALL "+columns+"quarantined AND provider = ? AND external_id IN ?", keys, c.Provider, some).Scan(&refs).Error
-		if err != nil {
+		const columns = "SELECT " + eventRef + " FROM events WHERE "
+		var events []Event
+		if err := db.Raw(columns+"key IN ? UNION ALL "+columns+"quarantined AND provider = ? AND external_id IN ?",
+			keys, p.customer.Provider, some).Scan(&events).Error; err != nil {
 			return nil, err
 		}
-		for _, ref := range refs {
-			byID[ref.ID] = ref
-		}
+		all = append(all, events...)
 	}
-	refs := make([]eventRef, 0, len(byID))
-	for _, ref := range byID {
-		refs = append(refs, ref)
-	}
-	slices.SortFunc(refs, func(a, b eventRef) int { return bytes.Compare(a.Key, b.Key) })
-	return refs, nil
+	slices.SortFunc(all, func(a, b Event) int { return bytes.Compare(a.Key, b.Key) })
+	return slices.CompactFunc(all, func(a, b Event) bool { return a.ID == b.ID }), nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 
 	"github.com/spf13/cobra"
 	"github.com/tidwall/gjson"
@@ -52,13 +53,14 @@ It calls the admin API at ADMIN_ADDR.`,
 
 func erase(cmd *cobra.Command, a admin, id int64, yes bool) error {
 	w, path := cmd.OutOrStdout(), fmt.Sprintf("/api/customers/%d", id)
-	customer, err := a.call(cmd.Context(), http.MethodGet, path)
+	body, err := a.call(cmd.Context(), http.MethodGet, path)
+	customer := gjson.ParseBytes(body)
 	switch {
 	case isMissing(err): // it may have been erased before; then only the files are cleaned again
 	case err != nil:
 		return err
 	case !yes:
-		if err := confirmErase(w, cmd.InOrStdin(), gjson.ParseBytes(customer)); err != nil {
+		if err := confirmErase(w, cmd.InOrStdin(), customer); err != nil {
 			return err
 		}
 	}
@@ -73,11 +75,16 @@ func erase(cmd *cobra.Command, a admin, id int64, yes bool) error {
 	erasure := gjson.ParseBytes(answer.Bytes())
 	fmt.Fprintln(w, wrap("", fmt.Sprintf("customer %d of %s is erased: the bodies of %d events, %d facts, %d cases, %d follow-ups", id,
 		clean(erasure.Get("provider").Str), erasure.Get("events").Int(), erasure.Get("facts").Int(), erasure.Get("cases").Int(), erasure.Get("follow_ups").Int())))
-	for _, other := range erasure.Get("same_external_id").Array() {
+	user := customer.Get("external_id").Str
+	if user == "" {
+		return nil
+	}
+	others, err := find(cmd.Context(), a, "customers", url.Values{"external_id": {user}})
+	for _, other := range others {
 		fmt.Fprintf(w, "Your user is also a customer of %s. To erase that one, too:\n  go run . erase %d\n",
 			clean(other.Get("provider").Str), other.Get("id").Int())
 	}
-	return nil
+	return err
 }
 
 // confirmErase shows the customer and asks. Any answer other than yes means no.

@@ -46,7 +46,7 @@ func newResend(Env) *cobra.Command {
 all that the flags select. With IDs it waits for the outcomes. It replays
 failed, ignored and sandbox events. It skips other processed events, because a
 replay would change nothing, quarantined events, and events whose payload was
-removed.
+removed, after PAYLOAD_RETENTION or because the person was erased.
 
 With --to it signs the stored bodies again and sends them to another server,
 such as a colleague's. It does not change the times in the bodies.
