@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -29,6 +31,9 @@ func newServe(samples fs.FS) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := tempBeside(c.DatabaseURL); err != nil {
+				return err
+			}
 			log := newLog(c, cmd.ErrOrStderr())
 			a, err := app.New(cmd.Context(), c, samples, log)
 			if err != nil {
@@ -44,6 +49,19 @@ func newServe(samples fs.FS) *cobra.Command {
 			return a.Run(cmd.Context())
 		},
 	}
+}
+
+// tempBeside makes SQLite put temporary files beside the database. An erasure makes a copy of all that is stored, and TMPDIR may be too small
+// for it, or kept in memory. SQLite reads the variable when the first database is opened.
+func tempBeside(databaseURL string) error {
+	path, isSQLite := strings.CutPrefix(databaseURL, "sqlite:")
+	if !isSQLite || os.Getenv("SQLITE_TMPDIR") != "" {
+		return nil
+	}
+	if err := os.Setenv("SQLITE_TMPDIR", filepath.Dir(strings.TrimPrefix(path, "//"))); err != nil {
+		return fmt.Errorf("set SQLITE_TMPDIR: %w", err)
+	}
+	return nil
 }
 
 func newLog(c app.Config, w io.Writer) *slog.Logger {
