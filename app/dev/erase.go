@@ -23,9 +23,9 @@ func newErase(Env) *cobra.Command {
 bodies of all events about the person. It shows whom, and asks first.
 
 Delete the person at the provider first: a later event of the provider creates
-a new customer. On SQLite, deliveries wait while the files are rewritten, and may
-be answered with 503; the providers send them again. If the command says that
-bytes may be left in the files, run it again.
+a new customer. On SQLite, deliveries wait while the files are rewritten, and
+may be answered with 503; the providers send them again. If the command says
+that bytes may be left in the files, run it again.
 
 It calls the admin API at ADMIN_ADDR.`,
 		Example: `  go run . customers --external-id acct-20417
