@@ -25,7 +25,7 @@ const floodTime = 8 * time.Second
 
 // Bounds of memory, in MiB. The floods reach about two thirds of theirs.
 const (
-	idleMemory  = 60  // a process without work
+	idleMemory  = 70  // a process without work
 	fullMemory  = 200 // a flood of all kinds
 	worstMemory = 300 // every connection taken, each with as much as it may hold
 )
