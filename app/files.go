@@ -1,7 +1,6 @@
 package app
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -126,7 +125,7 @@ func developmentSecrets(path string) (vars map[string]string, err error) {
 	var missing strings.Builder
 	for _, provider := range handlers.ProviderNames() {
 		if name := SecretName(provider); vars[name] == "" {
-			vars[name] = "dev_" + strings.ToLower(rand.Text())
+			vars[name] = RandomSecret()
 			fmt.Fprintf(&missing, "%s=%s\n", name, vars[name])
 		}
 	}

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"crypto/rand"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -92,6 +93,10 @@ func readSecrets(vars map[string]string, p *problems) map[string][]handlers.Secr
 	}
 	return secrets
 }
+
+// RandomSecret returns a random secret of the form that all providers accept: letters and digits for a path and, after whsec_, 39 bytes in
+// base64.
+func RandomSecret() string { return "whsec_" + rand.Text() + rand.Text() }
 
 // SplitSecrets splits a list of secrets at commas and newlines.
 func SplitSecrets(text string) (values []string) {

@@ -20,6 +20,7 @@ type parcel struct {
 	hash      string // the name of the hash; empty if no header names it
 	message   string // one of the scheme's
 	secret    string
+	verbatim  bool // the secret is the key, also if the scheme says base64
 	timestamp string
 	body      string
 	sent      string                  // body that is sent, if it is not the one that was signed
@@ -28,8 +29,11 @@ type parcel struct {
 }
 
 func (p parcel) mac() string {
-	message := strings.NewReplacer("{timestamp}", p.timestamp, "{body}", p.body).Replace(p.message)
-	return p.scheme.Encoding.Encode(macOf(p.scheme.Hash, p.secret, message))
+	message, key := strings.NewReplacer("{id}", headerID, "{timestamp}", p.timestamp, "{body}", p.body).Replace(p.message), p.secret
+	if decoded, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(key, "whsec_")); err == nil && p.scheme.Base64Key && !p.verbatim {
+		key = string(decoded)
+	}
+	return p.scheme.Encoding.Encode(macOf(p.scheme.Hash, key, message))
 }
 
 func (p parcel) delivery() Delivery {
@@ -47,6 +51,9 @@ func (p parcel) delivery() Delivery {
 	}
 	if p.scheme.Timestamp != "" {
 		h.Set(p.scheme.Timestamp, p.timestamp)
+	}
+	if hasID(p) {
+		h.Set(p.scheme.ID, headerID)
 	}
 	if p.tamper != nil {
 		p.tamper(h)
@@ -68,12 +75,15 @@ type attack struct {
 	want  Reason // empty: verified
 }
 
-func isTimed(p parcel) bool { return p.scheme.Pairs || p.scheme.Timestamp != "" }
-func isDated(p parcel) bool { return isTimed(p) && strings.Contains(p.message, "{timestamp}") }
-func expires(p parcel) bool { return p.scheme.MaxAge > 0 }
-func isPlain(p parcel) bool { return !p.scheme.Pairs }
-func isPairs(p parcel) bool { return p.scheme.Pairs }
-func isNamed(p parcel) bool { return p.hash != "" }
+func isTimed(p parcel) bool    { return p.scheme.Pairs || p.scheme.Timestamp != "" }
+func isDated(p parcel) bool    { return isTimed(p) && strings.Contains(p.message, "{timestamp}") }
+func expires(p parcel) bool    { return p.scheme.MaxAge > 0 }
+func isPlain(p parcel) bool    { return !p.scheme.Pairs && !p.scheme.List }
+func isList(p parcel) bool     { return p.scheme.List }
+func isPairs(p parcel) bool    { return p.scheme.Pairs }
+func hasID(p parcel) bool      { return strings.Contains(p.message, "{id}") }
+func isVerbatim(p parcel) bool { return !p.scheme.Base64Key }
+func isNamed(p parcel) bool    { return p.hash != "" }
 
 func tampering(name string, want Reason, f func(p parcel, h http.Header)) attack {
 	return attack{name, nil, func(p *parcel) { q := *p; p.tamper = func(h http.Header) { f(q, h) } }, want}
@@ -87,9 +97,9 @@ func rewriting(name string, want Reason, on func(parcel) bool, f func(p parcel, 
 var attacks = append([]attack{
 	{"none: first of two secrets", nil, func(*parcel) {}, ""},
 	{"second of two secrets", nil, func(p *parcel) { p.secret = secondSecret }, ""},
-	{"wrong secret", nil, func(p *parcel) { p.secret = "whsec_third" }, WrongSecret},
+	{"wrong secret", nil, func(p *parcel) { p.secret = strangersSecret }, WrongSecret},
 	{"empty secret", nil, func(p *parcel) { p.secret = "" }, WrongSecret},
-	{"whsec_ stripped", nil, func(p *parcel) { p.secret = strings.TrimPrefix(p.secret, "whsec_") }, WrongSecret},
+	{"whsec_ stripped", isVerbatim, func(p *parcel) { p.secret = strings.TrimPrefix(p.secret, "whsec_") }, WrongSecret},
 	{"both secrets joined", nil, func(p *parcel) { p.secret = firstSecret + "," + secondSecret }, WrongSecret},
 	{"flipped bit", nil, func(p *parcel) { p.sent = p.body[:40] + string(p.body[40]^1) + p.body[41:] }, WrongSecret},
 	{"newline added", nil, func(p *parcel) { p.sent = p.body + "\n" }, WrongSecret},
@@ -131,10 +141,11 @@ var attacks = append([]attack{
 	{"timestamp changed after signing", isDated, func(p *parcel) {
 		p.rewrite = func(mac string) string { return "t=" + unix(time.Second) + ",v1=" + mac }
 		if !p.scheme.Pairs {
-			p.rewrite, p.tamper = nil, func(h http.Header) { h.Set("X-Webhook-Timestamp", unix(time.Second)) }
+			name := p.scheme.Timestamp
+			p.rewrite, p.tamper = nil, func(h http.Header) { h.Set(name, unix(time.Second)) }
 		}
 	}, WrongSecret},
-}, append(append(timestampAttacks(), hashAttacks...), pairAttacks...)...)
+}, slices.Concat(timestampAttacks(), hashAttacks, pairAttacks, listAttacks, idAttacks)...)
 
 // hashAttacks change the header that names the hash.
 var hashAttacks = []attack{
@@ -213,6 +224,45 @@ var (
 		}),
 	}
 )
+
+// listAttacks are on schemes whose header is a list.
+var listAttacks = []attack{
+	{"secret that was not decoded", func(p parcel) bool { return !isVerbatim(p) }, func(p *parcel) { p.verbatim = true }, WrongSecret},
+	rewriting("several MACs, the last one right", "", isList, func(p parcel, mac string) string { return p.others(1) + p.scheme.Prefix + mac }),
+	rewriting("several MACs, the first one right", "", isList, func(p parcel, mac string) string { return p.scheme.Prefix + mac + " " + p.others(1) }),
+	rewriting("another version beside the right one", "", isList, func(p parcel, mac string) string { return "v1a," + mac + " garbage  " + p.scheme.Prefix + mac }),
+	rewriting("another version alone", MalformedSignature, isList, func(_ parcel, mac string) string { return "v1a," + mac }),
+	rewriting("bare MAC in a list", MalformedSignature, isList, func(_ parcel, mac string) string { return mac }),
+	rewriting("prefix without a MAC", MalformedSignature, isList, func(p parcel, _ string) string { return p.scheme.Prefix }),
+	rewriting("MAC cut off", MalformedSignature, isList, func(p parcel, mac string) string { return p.scheme.Prefix + mac[:len(mac)-4] }),
+	rewriting("MAC too long", MalformedSignature, isList, func(p parcel, mac string) string { return p.scheme.Prefix + "AAAA" + mac }),
+	rewriting("separated by a comma", MalformedSignature, isList, func(p parcel, mac string) string { return p.scheme.Prefix + mac + "," + p.scheme.Prefix + mac }),
+	rewriting("MACs without end in a list, the last one right", WrongSecret, isList, func(p parcel, mac string) string { return p.others(10_000) + p.scheme.Prefix + mac }),
+}
+
+// others returns that many wrong MACs, each with a space after it.
+func (p parcel) others(n int) string {
+	return strings.Repeat(p.scheme.Prefix+p.scheme.Encoding.Encode(make([]byte, p.scheme.Hash.New().Size()))+" ", n)
+}
+
+// headerID is the event's ID where a header has it.
+const headerID = "msg_2Lh9KRb0pzN4LePd3XiA4v12Axj"
+
+// idAttacks change the header with the ID where it is signed.
+var idAttacks = []attack{
+	idAttack("no ID", MissingID, func(h http.Header, name string) { h.Del(name) }),
+	idAttack("empty ID", MissingID, func(h http.Header, name string) { h.Set(name, "") }),
+	idAttack("repeated ID", RepeatedHeader, func(h http.Header, name string) { h.Add(name, headerID) }),
+	idAttack("another ID", WrongSecret, func(h http.Header, name string) { h.Set(name, headerID+"0") }),
+	idAttack("ID without end", MalformedID, func(h http.Header, name string) { h.Set(name, strings.Repeat("0", maxText+1)) }),
+	idAttack("ID that is not UTF-8", MalformedID, func(h http.Header, name string) { h.Set(name, "msg_\xff") }),
+}
+
+func idAttack(name string, want Reason, f func(h http.Header, name string)) attack {
+	a := tampering(name, want, func(p parcel, h http.Header) { f(h, p.scheme.ID) })
+	a.on = hasID
+	return a
+}
 
 // variants are a provider with each value of each of its options.
 func variants(t *testing.T, name string) map[string]Provider {
@@ -329,13 +379,37 @@ func TestSignedByUs(t *testing.T) {
 	}
 }
 
+// TestSignedID: an ID that is signed in a header is the event's, and one body may come with several IDs.
+func TestSignedID(t *testing.T) {
+	t.Parallel()
+	for _, name := range ProviderNames() {
+		p := mustProvider(t, name, nil, firstSecret)
+		for _, s := range p.Schemes() {
+			if !s.SignsID() {
+				continue
+			}
+			body := bodyOf(t, name)
+			of, err := p.Envelope([]byte(body))
+			if q := p.Sign([]byte(body), noon); err != nil || !of.Derived || q.Header.Get(s.ID) != of.ExternalID {
+				t.Errorf("%s: %v, signed with the ID %q, want the derived %+v", name, err, q.Header.Get(s.ID), of)
+			}
+			d := parcel{scheme: s, message: s.Messages[0], secret: firstSecret, timestamp: unix(0), body: body}.delivery()
+			e, err := p.Verify(d)
+			of.ExternalID, of.Derived, of.Fingerprint = headerID, false, Fingerprint(firstSecret)
+			if diff := cmp.Diff(of, e); err != nil || diff != "" {
+				t.Errorf("%s: %v (-want +got):\n%s", name, err, diff)
+			}
+		}
+	}
+}
+
 // TestHeaderID: the header with the event's ID may lie outside the signature, so it must agree with the body.
 func TestHeaderID(t *testing.T) {
 	t.Parallel()
 	for _, name := range ProviderNames() {
 		p := mustProvider(t, name, nil, firstSecret)
 		for _, s := range p.Schemes() {
-			if s.ID == "" {
+			if s.ID == "" || s.SignsID() {
 				continue
 			}
 			body := bodyOf(t, name)
@@ -370,7 +444,7 @@ func TestSignedEmptyBody(t *testing.T) {
 
 func TestSettingsAreChecked(t *testing.T) {
 	t.Parallel()
-	good := []Secret{{Value: "a secret"}}
+	good := []Secret{{Value: firstSecret}}
 	for _, name := range ProviderNames() {
 		for what, s := range map[string]Settings{
 			"no secret": {}, "an empty secret": {Secrets: []Secret{{}}}, "one empty secret of two": {Secrets: append(good, Secret{})},

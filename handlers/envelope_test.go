@@ -298,7 +298,7 @@ func testVectors(t *testing.T, provider, secret string, at int64, vectors []vect
 // testSign checks the headers that Sign makes against known answers. They are from openssl, too.
 func testSign(t *testing.T, provider, secret string, options map[string]string, at int64, body string, want http.Header) {
 	t.Helper()
-	q := mustProvider(t, provider, options, secret, "an older secret").Sign([]byte(body), time.Unix(at, 0))
+	q := mustProvider(t, provider, options, secret, strangersSecret).Sign([]byte(body), time.Unix(at, 0))
 	q.Header.Del("User-Agent")
 	if diff := cmp.Diff(want, q.Header); diff != "" || string(q.Body) != body {
 		t.Errorf("Sign: body %q, headers %s", q.Body, diff)

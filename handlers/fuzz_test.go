@@ -17,13 +17,13 @@ import (
 func FuzzVerify(f *testing.F) {
 	var all []Provider
 	for _, name := range ProviderNames() {
-		all = append(all, mustProvider(f, name, nil, "fKb2l9dQ7vX4", "7hTz0cWm3nRy"))
+		all = append(all, mustProvider(f, name, nil, firstSecret, secondSecret))
 		for _, o := range ProviderOptions(name) {
 			for _, value := range o.Values {
-				all = append(all, mustProvider(f, name, map[string]string{o.Name: value}, "fKb2l9dQ7vX4"))
+				all = append(all, mustProvider(f, name, map[string]string{o.Name: value}, firstSecret))
 			}
 		}
-		stranger := mustProvider(f, name, nil, "a stranger's secret")
+		stranger := mustProvider(f, name, nil, strangersSecret)
 		q := stranger.Sign([]byte(`{"id":"evt_1"}`), noon)
 		for _, s := range stranger.Schemes() {
 			f.Add(q.Header.Get(s.Header), q.Header.Get(s.Timestamp), q.Header.Get(s.ID), q.Header.Get(s.HashNamed), q.Path, q.Body)

@@ -29,7 +29,11 @@ func TestMain(m *testing.M) { os.Exit(testservers.Main(m)) }
 // noon is the receiver's clock in tests.
 var noon = time.Date(2026, 2, 4, 12, 0, 0, 0, time.UTC)
 
-const firstSecret, secondSecret = "whsec_first_8d2f7c51", "whsec_second_71ca09e4"
+// The secrets are valid for all providers: base64 of 27 bytes.
+const firstSecret, secondSecret = "whsec_Zmlyc3QtOGQyZjdjNTEtOGQyZjdjNTEtOGQy", "whsec_c2Vjb25kLTcxY2EwOWU0LTcxY2EwOWU0LTcx"
+
+// strangersSecret is one that no provider has in tests.
+const strangersSecret = "whsec_c3RyYW5nZXItYjY0MGU5ZjEtYjY0MGU5ZjEt"
 
 func mustProvider(t testing.TB, name string, options map[string]string, secrets ...string) Provider {
 	t.Helper()
@@ -211,7 +215,7 @@ func (r *reception) post(q Request) reply {
 
 // forged makes the signature a stranger's.
 func forged(q *Request) {
-	q.Header = testProvider(Secret{Value: "a stranger's secret"}).Sign(q.Body, noon).Header
+	q.Header = testProvider(Secret{Value: strangersSecret}).Sign(q.Body, noon).Header
 }
 
 // rows are the events in the inbox, newest first, with their bodies.

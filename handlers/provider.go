@@ -40,10 +40,12 @@ type Provider interface {
 	// what could be read. With any other error the envelope is empty. No error contains a secret, a signature or a part of the body.
 	Verify(d Delivery) (Envelope, error)
 
-	// Envelope reads a body without verifying it. It is for tools and tests.
+	// Envelope reads a body without verifying it. It is for tools and tests. If the event's ID is in a header only, the envelope has one
+	// that is derived from the body.
 	Envelope(body []byte) (Envelope, error)
 
-	// Sign returns the request that the provider would send for the body at this time, signed with the first secret.
+	// Sign returns the request that the provider would send for the body at this time, signed with the first secret. If the event's ID is
+	// in a header only, it is the one that Envelope derives from the body.
 	Sign(body []byte, at time.Time) Request
 
 	// Schemes describes the signatures that Verify accepts. If a delivery has the headers of several, the first scheme decides.
@@ -189,13 +191,15 @@ type Reason string
 // The reasons why a delivery is not verified.
 const (
 	MissingSignature   Reason = "missing signature"
-	RepeatedHeader     Reason = "repeated signature, hash or timestamp header"
+	RepeatedHeader     Reason = "repeated signature, hash, timestamp or ID header"
 	MalformedSignature Reason = "malformed signature"
 	RefusedHash        Reason = "hash function unknown or not accepted"
 	MissingTimestamp   Reason = "missing timestamp"
 	MalformedTimestamp Reason = "malformed timestamp"
 	TooOld             Reason = "too old"
 	FromTheFuture      Reason = "from the future"
+	MissingID          Reason = "missing event ID header"
+	MalformedID        Reason = "malformed event ID header"
 	WrongSecret        Reason = "wrong secret or changed body"
 	WrongToken         Reason = "wrong path token"
 	WrongID            Reason = "header names another event than the body"

@@ -7,8 +7,10 @@ import (
 	"crypto/sha512"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"hash"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,6 +22,7 @@ type Scheme struct {
 	Header    string        // carries the signature; empty if there is only a token in the path
 	Prefix    string        // before the MAC
 	Pairs     bool          // the header is "t=<seconds>,v1=<mac>[,v1=<mac>…]", several of these separated by a space
+	List      bool          // the header is a list of MACs with the prefix, separated by spaces; what has another prefix is skipped
 	Encoding  Encoding      // of the MAC
 	Hash      Hash          // of the HMAC
 	HashNamed string        // the header that names the hash; without that header it is Hash. Empty if no header does
@@ -28,7 +31,8 @@ type Scheme struct {
 	Timestamp string        // the header with Unix seconds; empty if none is needed or it is in the pairs
 	MaxAge    time.Duration // of the timestamp; zero: no limit
 	MaxAhead  time.Duration // how far the timestamp may be ahead of our clock; zero: no limit
-	ID        string        // the header with the event's ID; if present, it must match the body's
+	ID        string        // the header with the event's ID; see SignsID. If the ID is not signed and the header is there, it must match the body's
+	Base64Key bool          // the key is the secret decoded from base64, without whsec_; else it is the secret verbatim
 	Setting   string        // the environment variable that chooses among the messages; empty if there is no choice
 }
 
@@ -114,6 +118,24 @@ func (s Scheme) For(h http.Header) (Scheme, error) {
 		}
 	}
 	return s, unverified(RefusedHash)
+}
+
+// SignsID reports whether the header with the event's ID is signed. It is then required, and the body needs no ID.
+func (s Scheme) SignsID() bool {
+	return slices.ContainsFunc(s.Messages, func(message string) bool { return strings.Contains(message, "{id}") })
+}
+
+// Key returns the key of the HMAC. It is an error, which does not quote the secret, if the secret cannot be decoded or the key has not the
+// length that Standard Webhooks ask for.
+func (s Scheme) Key(secret string) ([]byte, error) {
+	if !s.Base64Key {
+		return []byte(secret), nil
+	}
+	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
+	if err != nil || len(key) < 24 || len(key) > 64 {
+		return nil, errors.New("want whsec_ and 24 to 64 bytes in base64")
+	}
+	return key, nil
 }
 
 // mac returns the MAC of a message of the scheme.

@@ -36,7 +36,7 @@ func TestOtherSchemes(t *testing.T) {
 		},
 		"base64 with an ID": {
 			Scheme{
-				Header: "Webhook-Signature", Prefix: "v1,", Encoding: Base64, Messages: []string{"{id}.{timestamp}.{body}"},
+				Header: "Webhook-Signature", Prefix: "v1,", List: true, Encoding: Base64, Messages: []string{"{id}.{timestamp}.{body}"},
 				Timestamp: "Webhook-Timestamp", ID: "Webhook-Id", MaxAge: tolerance, MaxAhead: tolerance,
 			},
 			"\x31\xf2\x90\xf6\xbf\x06\x29\x8a\xab\x4f\x08\xd4\x3c\x3f\x08\x2c\xf6\x48\xa3\x62\xda\x2d\xa4\xb0",

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // signature holds the MACs in a delivery's headers and the time at which they claim to be made.
@@ -79,12 +80,19 @@ func (s Scheme) read(h http.Header) ([]signature, error) {
 	if s.Pairs {
 		return s.readPairs(value)
 	}
-	text, found := strings.CutPrefix(value, s.Prefix)
-	mac, err := s.Encoding.Decode(text)
-	if err != nil || !found || len(mac) != s.Hash.New().Size() {
+	sig := signature{macs: s.readMACs(value)}
+	if len(sig.macs) == 0 {
 		return nil, unverified(MalformedSignature)
 	}
-	sig := signature{macs: [][]byte{mac}}
+	if s.SignsID() {
+		id, err := single(h, s.ID, MissingID)
+		if err != nil {
+			return nil, err
+		}
+		if len(id) > maxText || !utf8.ValidString(id) { // it could not be stored
+			return nil, unverified(MalformedID)
+		}
+	}
 	if s.Timestamp != "" {
 		if sig.timestamp, err = single(h, s.Timestamp, MissingTimestamp); err != nil {
 			return nil, err
@@ -94,6 +102,22 @@ func (s Scheme) read(h http.Header) ([]signature, error) {
 		}
 	}
 	return []signature{sig}, nil
+}
+
+// readMACs reads "<prefix><mac>" or, if the scheme is a list, several of these. It skips what is none.
+func (s Scheme) readMACs(value string) (macs [][]byte) {
+	texts := []string{value}
+	if s.List {
+		texts = strings.Split(value, " ")
+	}
+	for _, text := range texts {
+		text, found := strings.CutPrefix(text, s.Prefix)
+		mac, err := s.Encoding.Decode(text)
+		if found && err == nil && len(mac) == s.Hash.New().Size() && len(macs) < maxSignatures {
+			macs = append(macs, mac)
+		}
+	}
+	return macs
 }
 
 // readPairs reads "t=1772445960,v1=99…,v1=41…", once or several times. MACs of other versions, and ones that cannot be decoded, are

@@ -39,7 +39,11 @@ func (p *signed) Verify(d Delivery) (Envelope, error) {
 	}
 	e, err := p.envelope(d.Body)
 	e.Secret = signer
-	// The signature may not cover the header, so it must agree with the body.
+	if s.SignsID() {
+		e.ExternalID, e.Derived = d.Header.Get(s.ID), false
+		return e, err
+	}
+	// The signature does not cover the header, so it must agree with the body.
 	if ids := d.Header.Values(s.ID); s.ID != "" && len(ids) > 0 && e.ExternalID != "" && (len(ids) > 1 || ids[0] != e.ExternalID) {
 		return Envelope{}, unverified(WrongID)
 	}

@@ -55,7 +55,7 @@ func sample(t testing.TB, name string, set ...any) models.Event {
 
 // received makes the inbox row of a body, and reports whether its envelope can be read.
 func received(provider string, body []byte) (models.Event, bool) {
-	p, err := handlers.NewProvider(provider, handlers.Settings{Secrets: []handlers.Secret{{Value: "whsec_c2VjcmV0IGZvciB0ZXN0cw=="}}})
+	p, err := handlers.NewProvider(provider, handlers.Settings{Secrets: []handlers.Secret{{Value: "whsec_c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0"}}})
 	if err != nil {
 		panic(err)
 	}

@@ -169,7 +169,7 @@ func TestStartWithNothingConfigured(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, secret := range regexp.MustCompile(`dev_\w+`).FindAllString(string(secrets), -1) {
+		for _, secret := range regexp.MustCompile(`whsec_\w+`).FindAllString(string(secrets), -1) {
 			if strings.Contains(strings.Join(p.output, "\n"), secret) {
 				t.Errorf("the server printed the secret %s", secret)
 			}

@@ -192,7 +192,7 @@ func (b *bench) configure(newDatabase string) (c app.Config, err error) {
 		"DATABASE_URL=" + cmp.Or(database, newDatabase), "REDIS_URL=" + os.Getenv("REDIS_URL"),
 	}
 	for _, name := range b.providers {
-		variables = append(variables, app.SecretName(name)+"=bench_"+rand.Text())
+		variables = append(variables, app.SecretName(name)+"="+app.RandomSecret())
 	}
 	c, err = app.ReadConfig(variables)
 	return c, usage(err)

@@ -151,9 +151,9 @@ func advice(r handlers.Rejection) string {
 		return "Compare " + secret + " with the secret at the provider. A proxy that changes the body also causes this: `verify` shows which it is."
 	case handlers.WrongToken:
 		return "The last part of the URL at the provider must be the value of " + secret + "."
-	case handlers.MissingSignature, handlers.MissingTimestamp:
+	case handlers.MissingSignature, handlers.MissingTimestamp, handlers.MissingID:
 		return "The provider did not sign this, or a proxy removed the header. Scanners send such requests, too; ignore those."
-	case handlers.MalformedSignature, handlers.MalformedTimestamp, handlers.RepeatedHeader:
+	case handlers.MalformedSignature, handlers.MalformedTimestamp, handlers.MalformedID, handlers.RepeatedHeader:
 		return "Look at the headers with `verify`. A proxy may have changed them, or it was a scanner."
 	case handlers.RefusedHash:
 		return "Choose another signature algorithm at the provider, or allow this one: `verify` shows which are accepted."

@@ -69,6 +69,24 @@ var keyTable = []change{
 		"Set the secret at the sender: the variable that it reads is empty or has another name."}, always("")},
 }
 
+// notDecoded is the change for schemes whose secrets are in base64. It leads to the secret whose key is the text of the other one.
+var notDecoded = change{inKey, fault{"secret_not_decoded", "The sender used the text of the secret as the key.",
+	"Remove whsec_ and decode the rest from base64: the result is the key."},
+	func(s string) (texts []string) {
+		for _, text := range []string{s, strings.TrimPrefix(s, "whsec_"), "whsec_" + s} {
+			texts = append(texts, base64.StdEncoding.EncodeToString([]byte(text)))
+		}
+		return texts
+	}}
+
+// keyOf returns the key that a secret stands for. If it should be in base64 and is not, that is the secret itself.
+func keyOf(s handlers.Scheme, secret string) string {
+	if key := decodeBase64(strings.TrimPrefix(secret, "whsec_")); s.Base64Key && key != nil {
+		return string(key)
+	}
+	return secret
+}
+
 // keyChanges returns the changes of keyTable and those that depend on the other secrets.
 func (c Case) keyChanges() (list []change) {
 	for _, name := range slices.Sorted(maps.Keys(c.Secrets)) {
@@ -113,14 +131,19 @@ func (c Case) messageChanges(s handlers.Scheme, readings []reading) []change {
 	if s.Setting != "" {
 		chosen = "If the provider really signs like that, set " + s.Setting + ". Otherwise sign as its documentation says."
 	}
+	withTime := fault{"signed_with_timestamp", "The timestamp, a dot and the body were signed, not only the body.", chosen}
+	otherID := fault{"signed_id_timestamp_body",
+		"An ID, the timestamp and the body were signed, with dots between them, as Standard Webhooks does.", documented}
+	if s.SignsID() {
+		withTime = fault{"signed_without_id", "The timestamp, a dot and the body were signed, without the event's ID before them.", chosen}
+		otherID = fault{"other_id", fmt.Sprintf("Another ID was signed than the one in %s.", s.ID),
+			"Sign the ID that is sent. It is the same in all retries of an event."}
+	}
 	return []change{
 		{inMessage, fault{"signed_without_timestamp",
 			"Only the body was signed, without the timestamp and a dot before it.", chosen}, always("{body}")},
-		{inMessage, fault{"signed_with_timestamp",
-			"The timestamp, a dot and the body were signed, not only the body.", chosen}, always(timed...)},
-		{inMessage, fault{"signed_id_timestamp_body",
-			"An ID, the timestamp and the body were signed, with dots between them, as Standard Webhooks does.", documented},
-			always(withID...)},
+		{inMessage, withTime, always(timed...)},
+		{inMessage, otherID, always(withID...)},
 		{inMessage, fault{"timestamp_unit",
 			"The signed timestamp is in another unit (seconds or milliseconds) than the one that was sent.",
 			"Sign the timestamp as it is sent, in seconds."}, always(otherUnit...)},

@@ -124,7 +124,11 @@ func (c Case) faults(p handlers.Provider, reason handlers.Reason) []fault {
 			s = other
 		}
 	}
-	for _, name := range []string{s.Header, s.HashNamed, s.Timestamp} {
+	headers := []string{s.Header, s.HashNamed, s.Timestamp}
+	if s.SignsID() {
+		headers = append(headers, s.ID)
+	}
+	for _, name := range headers {
 		if n := len(h.Values(name)); n > 1 {
 			return []fault{{"repeated_header", fmt.Sprintf("%s is there %d times, and it is not clear which one counts.", name, n),
 				"Make sure that it is sent only once: a proxy may add a second one."}}
@@ -137,6 +141,11 @@ func (c Case) faults(p handlers.Provider, reason handlers.Reason) []fault {
 		return []fault{{"other_id",
 			fmt.Sprintf("The signature is right, but %s differs from the event's ID in the body, or is there twice.", s.ID),
 			"Send the header and the body of the same delivery: a proxy or a test may have mixed them up."}}
+	case reason == handlers.MissingID:
+		return []fault{{"missing_id", fmt.Sprintf("%s is missing or empty. It has the event's ID, which is signed.", s.ID),
+			fmt.Sprintf("Send %s, and check that no proxy drops it.", s.ID)}}
+	case reason == handlers.MalformedID:
+		return []fault{{"malformed_id", s.ID + " is longer than 255 bytes, or not UTF-8.", "Send the event's ID in it, as short text."}}
 	case h.Get(s.Header) == "":
 		return []fault{c.noSignature(s)}
 	case reason == handlers.RefusedHash:

@@ -1,6 +1,7 @@
 package diagnosis
 
 import (
+	"encoding/base64"
 	"net/http"
 	"slices"
 	"strings"
@@ -12,7 +13,8 @@ import (
 
 var noon = time.Date(2026, 2, 4, 12, 0, 0, 0, time.UTC)
 
-const right = "whsec_d2d9f6a107c4e4e8b1a593e0"
+// The secrets are valid for all providers: base64 of 24 bytes.
+const right, strangers = "whsec_d2d9f6a107c4e4e8b1a593e0c2f04b71", "whsec_0a9f4c2be7d14c6f8e3b5a7d91c0f2e4"
 
 // with returns a provider with one secret. The providers' own tests hold the known answers for how they sign.
 func with(t testing.TB, name, secret string) handlers.Provider {
@@ -58,6 +60,7 @@ func TestEveryProvider(t *testing.T) {
 		signed := func(secret, body, sent string, age time.Duration) Case {
 			return delivered(t, name, secret, body, sent, age)
 		}
+		written := func(otherwise string) string { return map[bool]string{false: otherwise, true: right}[s.Base64Key] }
 		cut := signed(right, body, body, 0)
 		value := cut.Delivery.Header.Get(s.Header)
 		cut.Delivery.Header.Set(s.Header, value[:len(value)-4])
@@ -65,6 +68,8 @@ func TestEveryProvider(t *testing.T) {
 		bare.Delivery.Header = http.Header{}
 		misnamed := signed(right, body, body, 0)
 		misnamed.Delivery.Header.Set(s.HashNamed, "none")
+		nameless := signed(right, body, body, 0)
+		nameless.Delivery.Header.Del(s.ID)
 		repeated := signed(right, body, body, 0)
 		repeated.Delivery.Header.Add(s.Header, value)
 		for want, c := range map[string]Case{
@@ -73,10 +78,10 @@ func TestEveryProvider(t *testing.T) {
 			"json_rewritten":               signed(right, body, rewritten, 0),
 			"empty_body_signed":            signed(right, "", body, 0),
 			"body_empty":                   signed(right, body, "", 0),
-			"secret_prefix":                signed(strings.TrimPrefix(right, "whsec_"), body, body, 0),
-			"secret_whitespace":            signed(right+"\n", body, body, 0),
-			"newline_removed secret_case":  signed(strings.ToUpper(right), body+"\n", body, 0),
-			"wrong_secret_or_changed_body": signed("whsec_of_a_stranger", body, body, 0),
+			"secret_prefix":                signed(written(strings.TrimPrefix(right, "whsec_")), body, body, 0),
+			"secret_whitespace":            signed(written(right+"\n"), body, body, 0),
+			"newline_removed secret_case":  signed(written(strings.ToUpper(right)), body+"\n", body, 0),
+			"wrong_secret_or_changed_body": signed(strangers, body, body, 0),
 			"too_old":                      signed(right, body, body, 301*time.Second),
 			"newline_added too_old":        signed(right, body, body+"\n", 6*time.Minute),
 			"from_the_future":              signed(right, body, body, -301*time.Second),
@@ -84,9 +89,11 @@ func TestEveryProvider(t *testing.T) {
 			"missing_header":               bare,
 			"repeated_header":              repeated,
 			"unknown_hash":                 misnamed,
+			"missing_id":                   nameless,
 		} {
 			timed := s.MaxAge > 0 && !strings.Contains(want, "future") || s.MaxAhead > 0 && strings.Contains(want, "future")
-			if !timed && (strings.Contains(want, "too_old") || want == "from_the_future") || want == "unknown_hash" && s.HashNamed == "" {
+			if !timed && (strings.Contains(want, "too_old") || want == "from_the_future") || want == "unknown_hash" && s.HashNamed == "" ||
+				want == "missing_id" && !s.SignsID() || strings.Contains(want, "secret_") && s.Base64Key { // such secrets have the same key, or none
 				continue
 			}
 			f := mustDiagnose(t, c)
@@ -108,7 +115,7 @@ func TestLargeBodies(t *testing.T) {
 	name := signing(t)[0]
 	for want, c := range map[Cause]Case{
 		"newline_added":                delivered(t, name, right, body, body+"\n", 0),
-		"wrong_secret_or_changed_body": delivered(t, name, "whsec_of_a_stranger", body, body, 0),
+		"wrong_secret_or_changed_body": delivered(t, name, strangers, body, body, 0),
 		"body_too_large":               delivered(t, name, right, body+body, body+body, 0),
 	} {
 		if f := mustDiagnose(t, c); f.Cause != want {
@@ -128,18 +135,18 @@ func FuzzDiagnose(f *testing.F) {
 		}
 		for _, s := range with(f, l.Provider, right).Schemes() {
 			h := r.Delivery.Header
-			f.Add(h.Get(s.Header), h.Get(s.Timestamp), h.Get(s.HashNamed), "", r.Delivery.Body)
+			f.Add(h.Get(s.Header), h.Get(s.Timestamp), h.Get(s.HashNamed), h.Get(s.ID), "", r.Delivery.Body)
 		}
 	}
-	f.Add("v0=00112233445566778899aabbccddeeff00112233", "1770217200", "none", "t=1,v1=00", []byte("{}"))
+	f.Add("v0=00112233445566778899aabbccddeeff00112233", "1770217200", "none", "1", "t=1,v1=00", []byte("{}"))
 	for _, name := range handlers.ProviderNames() {
-		secrets[name] = []handlers.Secret{{Value: "fKb2l9dQ7vX4" + name}}
+		secrets[name] = []handlers.Secret{{Value: "whsec_" + base64.StdEncoding.EncodeToString([]byte("fKb2l9dQ7vX4hTz0cWm3nRy"+name))}}
 	}
-	f.Fuzz(func(t *testing.T, signature, timestamp, hash, second string, body []byte) {
+	f.Fuzz(func(t *testing.T, signature, timestamp, hash, id, second string, body []byte) {
 		for name := range secrets {
 			h := http.Header{}
 			for i, s := range with(t, name, right).Schemes() {
-				for header, value := range map[string]string{s.Header: signature, s.Timestamp: timestamp, s.HashNamed: hash} {
+				for header, value := range map[string]string{s.Header: signature, s.Timestamp: timestamp, s.HashNamed: hash, s.ID: id} {
 					if i > 0 && header == s.Header {
 						value = second
 					}

@@ -17,7 +17,7 @@ type part int
 const (
 	inBody    part = iota
 	inMessage      // what is signed, with {body} for the body, such as "1770217200.{body}"; empty if that is not known
-	inKey
+	inKey          // the secret; for explain, the key that it stands for
 )
 
 // mac returns the MAC of an attempt, or nil if it is not known what is signed.
@@ -53,6 +53,7 @@ const pairLimit = 64 << 10
 func (c Case) explain(s handlers.Scheme, readings []reading) (match reading, faults []fault, found bool) {
 	start, changes := c.start(s, readings), c.changes(s, readings)
 	matches := func(a attempt) bool {
+		a[inKey] = keyOf(s, a[inKey])
 		i := slices.IndexFunc(readings, func(r reading) bool { return r.isOf(a) })
 		if i >= 0 {
 			match = readings[i]
@@ -129,6 +130,9 @@ func (c Case) changes(s handlers.Scheme, readings []reading) []change {
 		list = []change{{inBody, fault{"content_length", "The signature covers more than the body: Content-Length is too small.",
 			"Remove Content-Length from the request, or correct it, if the body was edited."},
 			always(whole, strings.TrimRight(whole, "\r\n"))}}
+	}
+	if s.Base64Key {
+		list = append(list, notDecoded)
 	}
 	return slices.Concat(list, bodyChanges, c.messageChanges(s, readings), c.keyChanges())
 }

@@ -44,7 +44,11 @@ func readSignature(s handlers.Scheme, value string) []reading {
 		value, faults = bare, append(faults, f.fault("malformed_signature", "has quotes or spaces around its value."))
 	}
 	list := f.readPairs(value)
-	switch {
+	switch marked := f.readList(value); {
+	case marked != nil:
+		list = marked
+	case s.List && strings.Contains(value, "v1a,"):
+		list = []reading{{faults: []fault{f.fault("other_scheme", "has only v1a, an ed25519 signature, which is not supported.")}}}
 	case s.Pairs && list == nil:
 		list = []reading{{faults: []fault{f.fault("malformed_signature", "has no v1=<MAC> that can be read.")}}}
 	case s.Pairs:
@@ -82,6 +86,22 @@ func (f form) fault(c Cause, text string) fault {
 		mac = "t=<seconds>,v1=" + mac
 	}
 	return fault{c, f.Header + " " + text, fmt.Sprintf("Send it as %s: %s%s, and nothing else.", f.Header, f.Prefix, mac)}
+}
+
+// readList reads the MACs in a list that have the right prefix. Like the server, it reads at most eight. It returns nil if there is none.
+func (f form) readList(value string) (list []reading) {
+	for text := range strings.SplitSeq(value, " ") {
+		text, found := strings.CutPrefix(text, f.Prefix)
+		if !f.List || !found {
+			continue
+		}
+		for _, r := range f.read(text) {
+			if r.mac != nil && len(list) < 8 {
+				list = append(list, r)
+			}
+		}
+	}
+	return list
 }
 
 // readPairs reads the MACs of version 1 in t=…,v1=…, with their timestamps. Like the server, it reads at most eight.
