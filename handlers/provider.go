@@ -28,6 +28,8 @@ var providers = map[string]struct {
 	"trst":        {title: "TRST", new: newTRST, retries: 14 * 24 * time.Hour},
 	"trustgate":   {title: "TrustGate", new: newTrustGate, options: []Option{trustGateFallback}},
 	"trustist":    {title: "Trustist", new: newTrustist, token: true},
+
+	"standardwebhooks": {title: "Standard Webhooks", new: newStandardWebhooks},
 }
 
 // Provider verifies and reads the deliveries of one provider. To add one, write a file with its constructor and its envelope function, such

@@ -31,6 +31,7 @@ func NewRegistry() *Registry {
 	r := &Registry{translations: map[string]translation{}, critical: map[string]bool{}}
 	legalTalentEvents(r)
 	personaEvents(r)
+	standardWebhooksEvents(r)
 	stripeEvents(r)
 	sumsubEvents(r)
 	trstEvents(r)
