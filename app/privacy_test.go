@@ -29,7 +29,7 @@ const canary = "Zyxwvut"
 
 // marker replaces values of a payload by canaries, each with a number of its own.
 type marker struct {
-	keep  map[string]bool // what the program must show: IDs and types
+	keep  map[string]bool // what the program must show: IDs, types and their parts, and tenants
 	every int             // of so many values, one is replaced: the one that is the first, second … of them
 	which int
 	n     int
@@ -65,7 +65,9 @@ func (m *marker) event(t *testing.T, s template) delivered {
 	id, who := uuid.NewString(), uuid.NewString()
 	m.keep = map[string]bool{id: true, who: true, "case-" + who: true}
 	for _, e := range s.want.Events {
-		m.keep[e.ExternalID], m.keep[e.Type], m.keep[e.CorrelationID] = true, true, true
+		for _, shown := range append(strings.Split(e.Type, "."), e.ExternalID, e.Type, e.CorrelationID, e.TenantID) {
+			m.keep[shown] = true
+		}
 	}
 	var v any
 	if err := json.Unmarshal(s.event(id, who, now), &v); err != nil {
