@@ -37,7 +37,6 @@ func NewRegistry() *Registry {
 	trstEvents(r)
 	trustgateEvents(r)
 	trustistEvents(r)
-	veriffEvents(r)
 	return r
 }
 
