@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -52,7 +53,7 @@ func newRoot(samples fs.FS) *cobra.Command {
 		Long: `Receives webhooks from identity-verification providers, and keeps one correct
 record per person. Without a command it runs serve.
 
-Providers: ` + strings.Join(handlers.ProviderNames(), ", ") + `
+Providers: ` + providerList() + `
 
 .env.example lists the environment variables that configure the program.
 
@@ -74,6 +75,15 @@ configuration is wrong and nothing was done.`,
 	root.AddCommand(dev.Commands(dev.Env{Samples: samples})...) // the developer tools, which a server does not need
 	reportUsage(root)
 	return root
+}
+
+// providerList lists the providers in lines of less than 80 columns.
+func providerList() string {
+	var lines []string
+	for some := range slices.Chunk(handlers.ProviderNames(), 6) {
+		lines = append(lines, strings.Join(some, ", "))
+	}
+	return strings.Join(lines, ",\n  ")
 }
 
 func exitCode(err error) int {
