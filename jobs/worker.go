@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net/url"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -311,9 +312,21 @@ func (w *Worker) do(ctx context.Context, up models.FollowUp, c models.Change) (r
 	case errors.Is(err, ErrSkipped):
 		return models.FollowUpLogged, err.Error(), nil
 	case err != nil:
-		return "", "", err
+		return "", "", shortURL(err)
 	}
 	return models.FollowUpDone, "", nil
+}
+
+// shortURL leaves only the host of the URL in an error of net/http. The rest may hold a token or personal data.
+func shortURL(err error) error {
+	if failed, isHTTP := errors.AsType[*url.Error](err); isHTTP {
+		u, parseErr := url.Parse(failed.URL)
+		if parseErr != nil {
+			u = &url.URL{}
+		}
+		failed.URL = u.Host
+	}
+	return err
 }
 
 // overtakenBy returns how the customer has changed again since c; empty if the change by c still holds.
