@@ -96,7 +96,7 @@ func (all *connections) awaitRoom() {
 
 // evict reports whether all places are taken, and returns the connection to close first; nil if none may be closed. Connections without a
 // verified delivery go first, starting with the address that has the most of them; then the connection that has been in its state for the
-// longest.
+// longest. A verified one goes only if all are.
 //
 // A connection in the middle of a request may be closed only when its patience is over. An idle connection may be closed at once, unless it
 // is verified: strangers must not keep others out by sending often.
@@ -117,6 +117,9 @@ func (all *connections) evict(now time.Time) (full bool, first *connection) {
 		if mayGo && (first == nil || c.goesBefore(first, byAddress)) {
 			first = c
 		}
+	}
+	if first != nil && first.verified && len(byAddress) > 0 { // soon one of the others may go
+		first = nil
 	}
 	return true, first
 }

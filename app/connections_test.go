@@ -227,12 +227,13 @@ func TestEviction(t *testing.T) {
 		held []*connection
 		want int // index of the first to go; -1 for nobody
 	}{
-		"in the middle of a request":    {[]*connection{conn(busy, http.StateActive, time.Second, false), conn(busy, http.StateNew, time.Second, false)}, -1},
-		"slow":                          {[]*connection{conn(busy, http.StateActive, time.Second, false), conn(busy, http.StateNew, patience, false)}, 1},
-		"a stranger between requests":   {[]*connection{conn(busy, http.StateActive, time.Second, false), conn(busy, http.StateIdle, 0, false)}, 1},
-		"a provider between requests":   {[]*connection{conn(busy, http.StateIdle, time.Second, true)}, -1},
-		"strangers before providers":    {[]*connection{conn(busy, http.StateIdle, time.Hour, true), conn(quiet, http.StateIdle, 0, false)}, 1},
-		"providers if there is no else": {[]*connection{conn(busy, http.StateIdle, time.Minute, true), conn(quiet, http.StateIdle, time.Hour, true)}, 1},
+		"in the middle of a request":          {[]*connection{conn(busy, http.StateActive, time.Second, false), conn(busy, http.StateNew, time.Second, false)}, -1},
+		"slow":                                {[]*connection{conn(busy, http.StateActive, time.Second, false), conn(busy, http.StateNew, patience, false)}, 1},
+		"a stranger between requests":         {[]*connection{conn(busy, http.StateActive, time.Second, false), conn(busy, http.StateIdle, 0, false)}, 1},
+		"a provider between requests":         {[]*connection{conn(busy, http.StateIdle, time.Second, true)}, -1},
+		"strangers before providers":          {[]*connection{conn(busy, http.StateIdle, time.Hour, true), conn(quiet, http.StateIdle, 0, false)}, 1},
+		"a provider while strangers are busy": {[]*connection{conn(busy, http.StateIdle, time.Hour, true), conn(quiet, http.StateActive, 0, false)}, -1},
+		"providers if there is no else":       {[]*connection{conn(busy, http.StateIdle, time.Minute, true), conn(quiet, http.StateIdle, time.Hour, true)}, 1},
 		"the busiest address": {[]*connection{
 			conn(quiet, http.StateIdle, time.Hour, false), conn(busy, http.StateIdle, 1, false), conn(busy, http.StateIdle, 0, false),
 		}, 1},
