@@ -22,7 +22,7 @@ import (
 type Queue struct {
 	prefix   string                // of the names of our queues
 	relay    redis.UniversalClient // fails fast, so that the relay notices soon if Redis hangs
-	worker   redis.UniversalClient // backs off: asynq's polling would spin without it
+	worker   redis.UniversalClient // backs off and pauses: asynq's polling would spin without it
 	embedded *miniredis.Miniredis  // nil for a real Redis; otherwise relay and worker are one client
 	stop     chan struct{}
 	ticking  sync.WaitGroup
@@ -44,7 +44,32 @@ func OpenQueue(url, prefix string) (*Queue, error) {
 	relay.MinRetryBackoff, relay.MaxRetryBackoff, relay.PoolSize = 8*time.Millisecond, 64*time.Millisecond, 16
 	worker.MinRetryBackoff, worker.MaxRetryBackoff, worker.PoolSize, worker.DialerRetries = 250*time.Millisecond, time.Second, 20, 2
 	worker.DialerRetryTimeout = 250 * time.Millisecond
-	return &Queue{prefix: prefix, relay: redis.NewUniversalClient(&relay), worker: redis.NewUniversalClient(&worker)}, nil
+	q := &Queue{prefix: prefix, relay: redis.NewUniversalClient(&relay), worker: redis.NewUniversalClient(&worker)}
+	q.worker.AddHook(pauseHook{})
+	return q, nil
+}
+
+// pauseHook makes a client pause after a command that Redis refuses, for lack of memory or of rights. asynq polls again at once, and would
+// keep a processor busy for as long as that lasts.
+type pauseHook struct{}
+
+func (pauseHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, c redis.Cmder) error {
+		err := next(ctx, c)
+		if refused, isRefusal := errors.AsType[redis.Error](err); isRefusal && !errors.Is(refused, redis.Nil) {
+			select {
+			case <-time.After(250 * time.Millisecond):
+			case <-ctx.Done():
+			}
+		}
+		return err
+	}
+}
+
+func (pauseHook) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (pauseHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
 }
 
 // CheckRedisURL reports what is wrong with a URL for OpenQueue. The error contains no part of the URL: it may hold a password.
