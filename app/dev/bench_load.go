@@ -90,10 +90,27 @@ func newBenchSample(registry *jobs.Registry, provider string, p handlers.Provide
 	quoted := func(name string) string { return `"` + name + `"` }
 	value := func(name string) string { return "\x00" + name + "\x00" } // JSON does not contain this character
 	text := string(payload.ReplaceTimes(body, func(_ time.Time, form payload.Form) []byte { return []byte(value("time " + string(form))) }))
-	// An ID that is derived from the body differs because the times differ.
-	text = strings.ReplaceAll(text, quoted(e.ExternalID), quoted(value("id")))
-	text = strings.ReplaceAll(text, quoted(f.SubjectID), quoted(value("customer")))
+	id, customer := e.ExternalID, "customer"
+	if e.Derived {
+		id = keyID(p, body, f.SubjectID)
+	}
+	if id == f.SubjectID { // nothing else tells events apart
+		id, customer = "", "new customer"
+	}
+	if id != "" {
+		text = strings.ReplaceAll(text, quoted(id), quoted(value("id")))
+	}
+	text = strings.ReplaceAll(text, quoted(f.SubjectID), quoted(value(customer)))
 	return benchSample{provider, strings.Split(text, "\x00"), e.OccurredAt}, true
+}
+
+// keyID returns the ID in a body that makes events with a derived ID differ; empty if their times do.
+func keyID(p handlers.Provider, body []byte, subject string) string {
+	e, _ := p.Envelope(body)
+	if later, _ := p.Envelope(payload.MoveTimes(body, time.Microsecond)); later.ExternalID != e.ExternalID {
+		return ""
+	}
+	return payload.KeyID(p, body, subject)
 }
 
 // window is how many events a crowd gets: one of each sample for each of its customers.
@@ -111,8 +128,9 @@ func (b *bench) event(n int) (provider string, body []byte) {
 	customer := (n/b.window()*crowd + n%crowd) % b.customers
 	at := b.start.Add(time.Duration(n) * time.Microsecond)
 	values := map[string]string{
-		"id":       fmt.Sprintf("bench-%s-%d", b.runID, n),
-		"customer": fmt.Sprintf("bench-%s-customer-%d", b.runID, customer),
+		"id":           fmt.Sprintf("bench-%s-%d", b.runID, n),
+		"customer":     fmt.Sprintf("bench-%s-customer-%d", b.runID, customer),
+		"new customer": fmt.Sprintf("bench-%s-customer-of-%d", b.runID, n),
 	}
 	for i, part := range sample.parts {
 		form, isTime := strings.CutPrefix(part, "time ")

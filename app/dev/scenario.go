@@ -36,10 +36,11 @@ import (
 //	expect events status=failed count=0
 //	expect customers external_id=acct-1-$run count=2
 //
-// deliver names a sample, the time of day at which the event occurred according to the provider, and members to set. id sets
-// the event's ID everywhere in the body; without it the event gets a new ID. again repeats the delivery above. A value that
-// is valid JSON is used as JSON, any other value as text. Quotes allow spaces in a value. The expected fields are those of
-// the admin API.
+// deliver names a sample, the time of day at which the event occurred according to the provider, and members to set. An event
+// without a time gets none. id sets the event's ID everywhere in the body; without it the event gets a new ID. If the ID is
+// derived from the body, the members that it is made of must be set instead, and id is a member like any other. again repeats
+// the delivery above. A value that is valid JSON is used as JSON, any other value as text. Quotes allow spaces in a value. The
+// expected fields are those of the admin API.
 //
 // $run is a different text in each run, so that a scenario can be played again on the same server. $day is the date of all
 // times.
@@ -151,11 +152,14 @@ func readDelivery(samples fs.FS, words []string, date string) (d delivery, err e
 	if err != nil && !errors.Is(err, handlers.ErrContradictory) { // a contradictory one has a time too
 		return d, fmt.Errorf("read the envelope of %s: %w", words[0], err)
 	}
-	d.body = payload.MoveTimes(d.body, at.Sub(e.OccurredAt))
+	if !e.OccurredAt.IsZero() {
+		d.body = payload.MoveTimes(d.body, at.Sub(e.OccurredAt))
+	}
 	return d, nil
 }
 
-// setMembers sets members of a body. It also gives the event a new ID, or the one that the word id=… gives.
+// setMembers sets members of a body. It also gives the event a new ID, or the one that the word id=… gives, unless the ID is
+// derived from the body.
 func setMembers(p handlers.Provider, body []byte, words []string) ([]byte, error) {
 	e, _ := p.Envelope(body) // if not all of it can be read, the rest is enough
 	id := payload.NewID(e.ExternalID)
@@ -165,7 +169,7 @@ func setMembers(p handlers.Provider, body []byte, words []string) ([]byte, error
 			return nil, err
 		}
 		switch {
-		case a.path != "id":
+		case a.path != "id" || e.Derived && gjson.GetBytes(body, "id").Exists():
 			if body, err = sjson.SetRawBytes(body, a.path, a.value); err != nil {
 				return nil, fmt.Errorf("set %s: %w", a.path, err)
 			}

@@ -14,14 +14,13 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/tidwall/gjson"
-	"github.com/tidwall/sjson"
 
 	"example.com/identity-webhooks/handlers"
 )
 
 // Renew makes a new event from a sample: it has another ID, and its times are moved so that the newest one equals at.
-// Everything else stays, including the person that the event is about. If the event's ID is derived from the body, and not
-// from times, another ID in the body is replaced. The result is on one line, as providers send it.
+// Everything else stays, including the person that the event is about. If the event's ID is derived from the body, and the
+// new times do not change it, an ID in the body is replaced: see KeyID. The result is on one line, as providers send it.
 func Renew(p handlers.Provider, sample []byte, at time.Time) ([]byte, error) {
 	body, err := Compact(sample)
 	if err != nil {
@@ -29,24 +28,41 @@ func Renew(p handlers.Provider, sample []byte, at time.Time) ([]byte, error) {
 	}
 	e, _ := p.Envelope(body) // if not all of it can be read, the rest is enough
 	body = MoveTimes(body, at.Sub(newestTime(body)))
-	if !e.Derived {
-		return RenewID(body, e.ExternalID, NewID(e.ExternalID)), nil
+	id := e.ExternalID
+	if e.Derived {
+		if externalID(p, body) != id { // the new times are enough
+			return body, nil
+		}
+		id = KeyID(p, body, e.CorrelationID)
 	}
-	isNew := func(body []byte) bool { renewed, _ := p.Envelope(body); return renewed.ExternalID != e.ExternalID }
-	if isNew(body) { // the new times are enough
-		return body, nil
-	}
+	return RenewID(body, id, NewID(id)), nil
+}
+
+// KeyID returns an ID in a body that is part of what the event's ID is derived from, so that replacing it makes another
+// event. It returns the subject's ID only if there is no other, because that makes the event one about another person. It is
+// empty if there is no such ID.
+func KeyID(p handlers.Provider, body []byte, subject string) string {
+	old, isKey := externalID(p, body), false
 	all := Paths(body)
 	for _, field := range slices.Sorted(maps.Keys(all)) {
 		id := all[field].Str
-		if id == "" || !strings.HasSuffix(strings.ToLower(field), "id") {
+		if id == "" || !strings.HasSuffix(strings.ToLower(field), "id") || externalID(p, RenewID(body, id, NewID(id))) == old {
 			continue
 		}
-		if changed, err := sjson.SetBytes(body, field, NewID(id)); err == nil && isNew(changed) {
-			return changed, nil
+		if id != subject {
+			return id
 		}
+		isKey = true
 	}
-	return body, nil
+	if isKey {
+		return subject
+	}
+	return ""
+}
+
+func externalID(p handlers.Provider, body []byte) string {
+	e, _ := p.Envelope(body)
+	return e.ExternalID
 }
 
 // Compact puts JSON on one line.

@@ -53,6 +53,43 @@ func TestRenew(t *testing.T) {
 	}
 }
 
+// derived is a provider whose events have an ID made of these members.
+type derived struct {
+	handlers.Provider
+	members []string
+}
+
+func (d derived) Envelope(body []byte) (e handlers.Envelope, err error) {
+	e.Derived, e.CorrelationID = true, Paths(body)["session.id"].Str
+	for _, member := range d.members {
+		e.ExternalID += Paths(body)[member].Raw + " "
+	}
+	return e, nil
+}
+
+// TestRenewDerived: where no time is part of the ID, another ID is replaced, everywhere, and the subject's only if there is no other.
+func TestRenewDerived(t *testing.T) {
+	t.Parallel()
+	const body = `{"at":"2026-02-04T15:00:00Z","attempt":{"id":"a-1"},"session":{"id":"s-1"},"user_id":"u-1","of":"a-1"}`
+	for _, test := range []struct{ members, stays []string }{
+		{[]string{"session.id", "at"}, []string{"a-1", "s-1", "u-1"}},
+		{[]string{"session.id", "attempt.id"}, []string{"s-1", "u-1"}},
+		{[]string{"session.id", "user_id"}, []string{"s-1", "a-1"}},
+		{[]string{"session.id"}, []string{"a-1", "u-1"}},
+	} {
+		p := derived{members: test.members}
+		renewed, err := Renew(p, []byte(body), time.Now())
+		if err != nil || externalID(p, renewed) == externalID(p, []byte(body)) {
+			t.Errorf("%v: got %s, %v", test.members, renewed, err)
+		}
+		for _, id := range []string{"a-1", "s-1", "u-1"} {
+			if strings.Contains(string(renewed), `"`+id+`"`) != slices.Contains(test.stays, id) {
+				t.Errorf("%v: got %s, want it to keep %v", test.members, renewed, test.stays)
+			}
+		}
+	}
+}
+
 // TestMoveTimes: times of all forms move by the same amount; what only looks like a time stays.
 func TestMoveTimes(t *testing.T) {
 	t.Parallel()
