@@ -28,6 +28,7 @@ var providers = map[string]struct {
 	"trst":        {title: "TRST", new: newTRST, retries: 14 * 24 * time.Hour},
 	"trustgate":   {title: "TrustGate", new: newTrustGate, options: []Option{trustGateFallback}},
 	"trustist":    {title: "Trustist", new: newTrustist, token: true},
+	"veriff":      {title: "Veriff", new: newVeriff, retries: 7 * 24 * time.Hour},
 
 	"standardwebhooks": {title: "Standard Webhooks", new: newStandardWebhooks},
 }

@@ -18,6 +18,7 @@ type Sample struct {
 	Meaning    string   `json:"meaning"`
 	File       string   `json:"sample"`              // below the folder of the provider; Catalogue makes it a path below testdata
 	Documented bool     `json:"documented"`          // by the provider
+	Time       string   `json:"time,omitempty"`      // "none" if the body has no time: that of arrival counts
 	FreeForm   []string `json:"free_form,omitempty"` // fields of the payload that may contain anything
 }
 

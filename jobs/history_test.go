@@ -57,6 +57,9 @@ var varied = map[string][]any{
 	"Confirmed":           {true, false, nil},
 	"has-match":           {true, false, nil},
 	"last_error":          {nil, map[string]any{"code": "document_expired"}, map[string]any{"code": "abandoned"}},
+	"code":                {9001, 9102, 9103, 9104, "abandoned"},
+	"matchStatus":         {"possible_match", "no_match", "surprise"},
+	"reviewStatus":        {"potential_match", "no_match", "reviewed"},
 	"risk_score":          {10, 90},
 	"risk_level":          {"low", "high"},
 	"external_id":         {"user_1", "user_2"},
@@ -65,12 +68,12 @@ var varied = map[string][]any{
 	"first_name":          {"Asha", "Ash"},
 	"email":               {"a@example.org", "b@example.org"},
 	"timestamp":           times, "Timestamp": times, "created_at": times, "created-at": times, "completedAt": times, "CompletedAt": times,
-	"completed_at": times, "created": unixTimes,
+	"completed_at": times, "created": unixTimes, "decisionTime": times, "createdAt": times,
 }
 
 // ids are the values of a member named id, by what it begins with, or by the member around it.
 var ids = map[string][]any{
-	"subject": people, "applicant": people,
+	"subject": people, "applicant": people, "verification": people,
 	"vs_": people, "act_": people, "inq_": people, "rep_": {"rep_1", "rep_2"}, "case_": {"case_1", "case_2"}, "ver_": {"ver_1", "ver_2"},
 }
 

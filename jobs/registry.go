@@ -37,6 +37,7 @@ func NewRegistry() *Registry {
 	trstEvents(r)
 	trustgateEvents(r)
 	trustistEvents(r)
+	veriffEvents(r)
 	return r
 }
 
