@@ -17,9 +17,11 @@ import (
 	"example.com/identity-webhooks/handlers"
 )
 
-// SecretName returns the name of the environment variable with the secrets of a provider. With the suffix _SANDBOX, it contains those of
-// the provider's sandbox.
+// SecretName returns the name of the environment variable with the secrets of a provider.
 func SecretName(provider string) string { return strings.ToUpper(provider) + "_WEBHOOK_SECRET" }
+
+// SandboxSecretName returns the name of the environment variable with the secrets of a provider's sandbox.
+func SandboxSecretName(provider string) string { return SecretName(provider) + "_SANDBOX" }
 
 // holdsSecret matches the variables that may hold a secret. Each can be given as <NAME>_FILE.
 var holdsSecret = regexp.MustCompile(`_(PASSWORD|SECRET|URL|KEYS?)(_ID|_SANDBOX)?$`)
@@ -77,17 +79,21 @@ func (c *Config) checkSecrets(vars map[string]string, p *problems) {
 	c.Warnings = append(c.Warnings, c.weakPasswords()...)
 }
 
-// readSecrets reads the secrets of each provider.
+// readSecrets reads the secrets of each provider. A secret cannot be one of the sandbox and a real one: what it verifies would not count.
 func readSecrets(vars map[string]string, p *problems) map[string][]handlers.Secret {
 	secrets := map[string][]handlers.Secret{}
 	for _, provider := range handlers.ProviderNames() {
-		for _, variable := range []string{SecretName(provider), SecretName(provider) + "_SANDBOX"} {
+		for _, variable := range []string{SecretName(provider), SandboxSecretName(provider)} {
 			values := SplitSecrets(vars[variable])
 			if len(values) == 0 && vars[variable] != "" {
 				p.addf("%s holds no secret", variable)
 			}
 			for _, value := range values {
-				secrets[provider] = append(secrets[provider], handlers.Secret{Value: value, Sandbox: variable != SecretName(provider)})
+				isSandbox := variable == SandboxSecretName(provider)
+				if isSandbox && slices.Contains(secrets[provider], handlers.Secret{Value: value}) {
+					p.addf("%s holds a secret of %s: its events would not count", variable, SecretName(provider))
+				}
+				secrets[provider] = append(secrets[provider], handlers.Secret{Value: value, Sandbox: isSandbox})
 			}
 		}
 	}
@@ -121,7 +127,7 @@ func (c *Config) weakSecrets() (list []string) {
 		for _, s := range c.Secrets[provider] {
 			name := SecretName(provider)
 			if s.Sandbox {
-				name += "_SANDBOX"
+				name = SandboxSecretName(provider)
 			}
 			check(name, s.Value)
 		}
@@ -240,8 +246,7 @@ func knownVariables() (names []string) {
 		names = append(names, f.Key)
 	}
 	for _, provider := range handlers.ProviderNames() {
-		name := SecretName(provider)
-		names = append(names, name, name+"_SANDBOX", sandboxOption(provider).Name)
+		names = append(names, SecretName(provider), SandboxSecretName(provider), sandboxOption(provider).Name)
 		for _, o := range handlers.ProviderOptions(provider) {
 			names = append(names, o.Name)
 		}

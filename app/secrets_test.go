@@ -70,6 +70,34 @@ func TestSecretFiles(t *testing.T) {
 	}
 }
 
+// TestSandboxSecrets: the secrets of each provider's sandbox can be rotated, given as a file and refused like the others, and a real one
+// cannot be among them.
+func TestSandboxSecrets(t *testing.T) {
+	t.Parallel()
+	for _, provider := range handlers.ProviderNames() {
+		live, sandbox := SecretName(provider)+"=", SandboxSecretName(provider)
+		a, b, c := RandomSecret(), RandomSecret(), RandomSecret()
+		file := filepath.Join(t.TempDir(), "secrets")
+		writeFile(t, file, b+"\n"+c+"\n")
+		want := []handlers.Secret{{Value: a}, {Value: b, Sandbox: true}, {Value: c, Sandbox: true}}
+		for _, variable := range []string{sandbox + "=" + b + "," + c, sandbox + "_FILE=" + file} {
+			config, err := ReadConfig([]string{"APP_ENV=production", live + a, variable})
+			if diff := cmp.Diff(want, config.Secrets[provider]); diff != "" || err != nil {
+				t.Errorf("%s: %v (-want +got):\n%s", provider, err, diff)
+			}
+		}
+		for value, problem := range map[string]string{
+			"whsec_" + strings.Repeat("q6ur", 9): " has fewer than 5 different characters, so it can be guessed",
+			b + "," + a:                          " holds a secret of " + SecretName(provider) + ": its events would not count",
+		} {
+			_, err := ReadConfig([]string{"APP_ENV=production", live + a, sandbox + "=" + value})
+			if diff := cmp.Diff([]string{sandbox + problem}, lines(err)); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", provider, diff)
+			}
+		}
+	}
+}
+
 // TestEverySecretCanBeInAFile: each variable that may hold a secret is read from the file that <NAME>_FILE names, and errors never quote
 // the file. Other variables, such as TLS_KEY_FILE, have no such form.
 func TestEverySecretCanBeInAFile(t *testing.T) {

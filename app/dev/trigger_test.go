@@ -323,6 +323,33 @@ func TestTriggerIsRefused(t *testing.T) {
 	}
 }
 
+// TestTriggerSandboxSecret: what is signed with a secret of a provider's sandbox is recorded and changes nobody, and verify says that it is
+// from the sandbox.
+func TestTriggerSandboxSecret(t *testing.T) {
+	isolate(t)
+	names := onePerProvider(t)
+	for _, name := range names {
+		t.Setenv(app.SecretName(providerOf(name)), app.RandomSecret())
+		t.Setenv(app.SandboxSecretName(providerOf(name)), verifyingSecret)
+	}
+	a := serve(t, "sqlite:"+filepath.Join(t.TempDir(), "db"))
+	file := secretFile(t, verifyingSecret)
+	for _, name := range names {
+		succeed(t, "trigger", name, "--secret-file", file)
+		if e := events(t, a, "provider="+providerOf(name)); len(e) != 1 || !e[0].Sandbox || e[0].Outcome != models.Sandbox && e[0].Outcome != models.Ignored {
+			t.Errorf("%s: %+v", name, e)
+		}
+		raw, _ := written(t, name)
+		writeFile(t, "delivery.http", raw)
+		holds(t, succeed(t, "verify", "--request", "delivery.http", "--at", signedAt.Format(time.RFC3339)), "sandbox      yes")
+		holds(t, succeed(t, "verify", "--request", "delivery.http", "--at", signedAt.Format(time.RFC3339),
+			"--secret-env", app.SandboxSecretName(providerOf(name)), "--json"), `"sandbox":true`)
+	}
+	if customers, err := newest[models.Customer](t.Context(), a, "customers", nil, 1); err != nil || len(customers) > 0 {
+		t.Errorf("customers %+v, %v", customers, err)
+	}
+}
+
 // A server that accepts what it must not is found out. Of another server nothing is guessed.
 func TestTriggerIsNotRefused(t *testing.T) {
 	a := server(t)

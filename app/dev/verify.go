@@ -148,7 +148,8 @@ func (v *verify) secrets(provider string) (c diagnosis.Case, err error) {
 			return c, errors.New("--secret-env names a variable that is not set; it takes the names of variables, not secrets")
 		}
 		for _, secret := range app.SplitSecrets(value) {
-			c.Secrets[provider] = append(c.Secrets[provider], handlers.Secret{Value: secret})
+			isSandbox := strings.TrimSpace(name) == app.SandboxSecretName(provider)
+			c.Secrets[provider] = append(c.Secrets[provider], handlers.Secret{Value: secret, Sandbox: isSandbox})
 		}
 	}
 	return c, nil
@@ -165,6 +166,12 @@ func printFinding(w io.Writer, f diagnosis.Finding, asJSON bool) error {
 			{"  external_id", f.Event.ExternalID},
 			{"  occurred_at", f.Event.OccurredAt.Format(time.RFC3339Nano)},
 			{"  generation", f.Event.Generation},
+		}
+		if f.Event.OccurredAt.IsZero() {
+			pairs[1][1] = "not in the body: the time of arrival"
+		}
+		if f.Event.Sandbox {
+			pairs = append(pairs, [2]string{"  sandbox", "yes, according to the secret or the body"})
 		}
 		for _, warning := range f.Warnings {
 			pairs = append(pairs, [2]string{"  warning", warning})

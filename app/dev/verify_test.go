@@ -152,5 +152,5 @@ func TestVerifyCleansTerminal(t *testing.T) {
 	if err := printFinding(&out, f, false); err != nil {
 		t.Fatal(err)
 	}
-	holds(t, out.String(), "valid: acme a [2J\n", "b c", "odd")
+	holds(t, out.String(), "valid: acme a [2J\n", "b c", "not in the body", "odd")
 }

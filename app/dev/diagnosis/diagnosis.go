@@ -40,8 +40,9 @@ type Finding struct {
 type Event struct {
 	Type       string    `json:"type"`
 	ExternalID string    `json:"external_id"`
-	OccurredAt time.Time `json:"occurred_at"`
+	OccurredAt time.Time `json:"occurred_at,omitzero"` // zero if the body does not say
 	Generation string    `json:"generation"`
+	Sandbox    bool      `json:"sandbox"` // according to the secret or the body
 }
 
 // Cause is what is wrong with a delivery, as a name that programs can rely on.
@@ -68,7 +69,7 @@ func Diagnose(c Case) (Finding, error) {
 	e, err := p.Verify(c.Delivery)
 	switch {
 	case err == nil:
-		event := Event{e.Type, e.ExternalID, e.OccurredAt.UTC(), e.Generation}
+		event := Event{e.Type, e.ExternalID, e.OccurredAt.UTC(), e.Generation, e.Sandbox}
 		return Finding{Valid: true, Provider: c.Provider, Warnings: e.Warnings, Event: &event}, nil
 	case errors.Is(err, handlers.ErrUnreadable):
 		return c.invalid(fault{"unreadable_body",
