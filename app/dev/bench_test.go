@@ -7,12 +7,14 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"example.com/identity-webhooks/app/testservers"
 	"example.com/identity-webhooks/handlers"
+	"example.com/identity-webhooks/jobs"
 	"example.com/identity-webhooks/models"
 )
 
@@ -137,6 +139,26 @@ func TestBenchEvents(t *testing.T) {
 			t.Fatalf("event %d: %v, %s, seen is %t", n, err, body, seen[e.ExternalID])
 		}
 		seen[e.ExternalID], last[provider+e.Type] = true, e.OccurredAt
+	}
+}
+
+// TestBenchEventsOfOneID: where nothing but the person's ID makes an event another one, each event is about a new customer.
+func TestBenchEventsOfOneID(t *testing.T) {
+	t.Parallel()
+	const provider, body = "veriff", `{"id":"b7c1f0d4","code":7001,"action":"started"}`
+	if !slices.Contains(handlers.ProviderNames(), provider) {
+		t.Skip("there is no " + provider)
+	}
+	p, err := withSecret(provider, "any")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sample, ok := newBenchSample(jobs.NewRegistry(), provider, p, []byte(body))
+	b := &bench{customers: 1, runID: "test", prepared: []benchSample{sample}}
+	_, one := b.event(1)
+	_, two := b.event(2)
+	if want := strings.Replace(body, "b7c1f0d4", "bench-test-customer-of-1", 1); !ok || string(one) != want || string(two) == want {
+		t.Errorf("%t, %s, %s", ok, one, two)
 	}
 }
 

@@ -129,8 +129,15 @@ func examine(ctx context.Context) (found []finding, wrong error) {
 		add("configuration", warn(warning, fix))
 	}
 	if len(found) == 0 {
-		providers := cmp.Or(strings.Join(sortedKeys(c.Secrets), ", "), "none")
-		add("configuration", fine(fmt.Sprintf("APP_ENV %s, ROLE %s, secrets for %s", c.Env, c.Role, providers)))
+		var providers []string
+		for _, name := range sortedKeys(c.Secrets) {
+			if !slices.ContainsFunc(c.Secrets[name], func(s handlers.Secret) bool { return !s.Sandbox }) {
+				name += " (sandbox only)"
+			}
+			providers = append(providers, name)
+		}
+		list := cmp.Or(strings.Join(providers, ", "), "none")
+		add("configuration", fine(fmt.Sprintf("APP_ENV %s, ROLE %s, secrets for %s", c.Env, c.Role, list)))
 	}
 	if c.Addr == "" { // .env cannot be read
 		return found, wrong

@@ -13,6 +13,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"example.com/identity-webhooks/app"
 	"example.com/identity-webhooks/app/testservers"
 	"example.com/identity-webhooks/handlers"
 	"example.com/identity-webhooks/jobs"
@@ -67,6 +68,9 @@ func TestDoctorWithoutServer(t *testing.T) {
 		t.Errorf("it created %v, %v", files, err)
 	}
 	narrow(t, succeed(t, "doctor"))
+	name := handlers.ProviderNames()[0]
+	t.Setenv(app.SandboxSecretName(name), app.RandomSecret())
+	expect(t, diagnosed(t, healthy), "configuration", "secrets for "+name+" (sandbox only)")
 }
 
 // All problems of the configuration are found at once.
