@@ -4,8 +4,8 @@ package handlers
 // verbatim. No time is signed, so a repeated delivery is recognised only by its ID.
 //
 // X-AUTH-CLIENT names the integration. It is not checked: each integration has a secret of its own, so the signature proves the same. The
-// older X-SIGNATURE, a plain hash of the body and the secret, is not accepted. A test integration sends its own secret's signatures: set
-// that as VERIFF_WEBHOOK_SECRET_SANDBOX.
+// older X-SIGNATURE, a plain hash of the body and the secret, is not accepted. The body does not say whether the integration is for tests: set
+// the secret of one that is as VERIFF_WEBHOOK_SECRET_SANDBOX.
 //
 // https://devdocs.veriff.com/docs/hmac-authentication-and-endpoint-security
 func newVeriff(name string, s Settings) (Provider, error) {
