@@ -59,8 +59,8 @@ func testScenario(t *testing.T, name, database, redis string) {
 		slices.Reverse[[]delivery],
 		func(d []delivery) { rand.Shuffle(len(d), func(i, j int) { d[i], d[j] = d[j], d[i] }) },
 	} {
-		if i > 0 && testing.Short() {
-			break
+		if i > 0 && (testing.Short() || redis != "") {
+			break // what any order leads to does not depend on the back end
 		}
 		s, err := readScenario(samples(), name, string(rune('a'+i)), scenarioDay)
 		if err != nil {
