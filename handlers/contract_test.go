@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,8 +21,8 @@ type parcel struct {
 	hash      string // the name of the hash; empty if no header names it
 	message   string // one of the scheme's
 	secret    string
-	verbatim  bool // the secret is the key, also if the scheme says base64
-	timestamp string
+	verbatim  bool   // the secret is the key, also if the scheme says base64
+	timestamp string // in the pairs, the header or the body
 	body      string
 	sent      string                  // body that is sent, if it is not the one that was signed
 	tamper    func(h http.Header)     // after signing
@@ -37,6 +38,7 @@ func (p parcel) mac() string {
 }
 
 func (p parcel) delivery() Delivery {
+	p.body = p.withTime(p.timestamp)
 	value := p.scheme.Prefix + p.mac()
 	if p.scheme.Pairs {
 		value = "t=" + p.timestamp + ",v1=" + p.mac()
@@ -64,6 +66,14 @@ func (p parcel) delivery() Delivery {
 	return Delivery{Header: h, Body: []byte(p.body), ReceivedAt: noon}
 }
 
+// withTime returns the body with another time of signing, if it has one. The time is JSON.
+func (p parcel) withTime(value string) string {
+	if p.scheme.TimeIn == "" {
+		return p.body
+	}
+	return regexp.MustCompile(`("`+p.scheme.TimeIn+`": *)[^,}]+`).ReplaceAllString(p.body, "${1}"+value)
+}
+
 // unix is noon, shifted, as a timestamp.
 func unix(shift time.Duration) string { return strconv.FormatInt(noon.Add(shift).Unix(), 10) }
 
@@ -84,6 +94,9 @@ func isPairs(p parcel) bool    { return p.scheme.Pairs }
 func hasID(p parcel) bool      { return strings.Contains(p.message, "{id}") }
 func isVerbatim(p parcel) bool { return !p.scheme.Base64Key }
 func isNamed(p parcel) bool    { return p.hash != "" }
+func isInBody(p parcel) bool   { return p.scheme.TimeIn != "" }
+func hasLimit(p parcel) bool   { return isTimed(p) || isInBody(p) }
+func rotates(p parcel) bool    { return p.scheme.Previous != "" }
 
 func tampering(name string, want Reason, f func(p parcel, h http.Header)) attack {
 	return attack{name, nil, func(p *parcel) { q := *p; p.tamper = func(h http.Header) { f(q, h) } }, want}
@@ -131,13 +144,13 @@ var attacks = append([]attack{
 	rewriting("list", MalformedSignature, isPlain, func(p parcel, mac string) string { return p.scheme.Prefix + mac + "," + mac }),
 	rewriting("megabyte", MalformedSignature, isPlain, func(p parcel, mac string) string { return p.scheme.Prefix + strings.Repeat(mac, 1<<14) }),
 
-	{"too old", expires, func(p *parcel) { p.timestamp = unix(-301 * time.Second) }, TooOld},
-	{"barely fresh", isTimed, func(p *parcel) { p.timestamp = unix(-300 * time.Second) }, ""},
+	{"too old", expires, func(p *parcel) { p.timestamp = unix(-p.scheme.MaxAge - time.Second) }, TooOld},
+	{"barely fresh", hasLimit, func(p *parcel) { p.timestamp = unix(-max(p.scheme.MaxAge, 300*time.Second)) }, ""},
 	{"old event delivered again", func(p parcel) bool { return isTimed(p) && !expires(p) }, func(p *parcel) { p.timestamp = unix(-90 * 24 * time.Hour) }, ""},
-	{"from the future", isTimed, func(p *parcel) { p.timestamp = unix(301 * time.Second) }, FromTheFuture},
-	{"clock a little ahead", isTimed, func(p *parcel) { p.timestamp = unix(300 * time.Second) }, ""},
+	{"from the future", hasLimit, func(p *parcel) { p.timestamp = unix(301 * time.Second) }, FromTheFuture},
+	{"clock a little ahead", hasLimit, func(p *parcel) { p.timestamp = unix(300 * time.Second) }, ""},
 	{"largest timestamp", isTimed, func(p *parcel) { p.timestamp = "999999999999" }, FromTheFuture},
-	{"timestamp zero", expires, func(p *parcel) { p.timestamp = "0" }, TooOld},
+	{"timestamp zero", func(p parcel) bool { return expires(p) && isTimed(p) }, func(p *parcel) { p.timestamp = "0" }, TooOld},
 	{"timestamp changed after signing", isDated, func(p *parcel) {
 		p.rewrite = func(mac string) string { return "t=" + unix(time.Second) + ",v1=" + mac }
 		if !p.scheme.Pairs {
@@ -145,7 +158,7 @@ var attacks = append([]attack{
 			p.rewrite, p.tamper = nil, func(h http.Header) { h.Set(name, unix(time.Second)) }
 		}
 	}, WrongSecret},
-}, slices.Concat(timestampAttacks(), hashAttacks, pairAttacks, listAttacks, idAttacks)...)
+}, slices.Concat(timestampAttacks(), hashAttacks, pairAttacks, listAttacks, idAttacks, rotationAttacks, bodyTimeAttacks)...)
 
 // hashAttacks change the header that names the hash.
 var hashAttacks = []attack{
@@ -240,6 +253,52 @@ var listAttacks = []attack{
 	rewriting("MACs without end in a list, the last one right", WrongSecret, isList, func(p parcel, mac string) string { return p.others(10_000) + p.scheme.Prefix + mac }),
 }
 
+// rotationAttacks are on schemes with a header for the secret before the last rotation.
+var rotationAttacks = []attack{
+	rotating("previous secret alone is ours", "", func(p parcel, h http.Header) {
+		h.Set(p.scheme.Previous, h.Get(p.scheme.Header))
+		h.Set(p.scheme.Header, p.stranger())
+	}),
+	rotating("newer secret alone is ours", "", func(p parcel, h http.Header) { h.Set(p.scheme.Previous, p.stranger()) }),
+	rotating("both secrets are a stranger's", WrongSecret, func(p parcel, h http.Header) {
+		h.Set(p.scheme.Previous, p.stranger())
+		h.Set(p.scheme.Header, p.stranger())
+	}),
+	rotating("previous MAC is garbage", "", func(p parcel, h http.Header) { h.Set(p.scheme.Previous, "garbage") }),
+	rotating("previous MAC is empty", "", func(p parcel, h http.Header) { h.Set(p.scheme.Previous, "") }),
+	rotating("both MACs are garbage", MalformedSignature, func(p parcel, h http.Header) { h.Set(p.scheme.Previous, "garbage"); h.Set(p.scheme.Header, "garbage") }),
+	rotating("repeated previous MAC", RepeatedHeader, func(p parcel, h http.Header) {
+		h[http.CanonicalHeaderKey(p.scheme.Previous)] = []string{h.Get(p.scheme.Header), h.Get(p.scheme.Header)}
+	}),
+	rotating("previous MAC without the newer one", MissingSignature, func(p parcel, h http.Header) {
+		h.Set(p.scheme.Previous, h.Get(p.scheme.Header))
+		h.Del(p.scheme.Header)
+	}),
+}
+
+func rotating(name string, want Reason, f func(p parcel, h http.Header)) attack {
+	a := tampering(name, want, f)
+	a.on = rotates
+	return a
+}
+
+// stranger returns what a stranger would send as the signature of the parcel.
+func (p parcel) stranger() string {
+	p.secret = strangersSecret
+	return p.scheme.Prefix + p.mac()
+}
+
+// bodyTimeAttacks are on schemes whose time of signing is in the body. One that cannot be read is accepted: only the provider can have
+// signed it.
+var bodyTimeAttacks = []attack{
+	{"time in the body changed after signing", isInBody, func(p *parcel) { q := *p; p.sent = q.withTime(unix(time.Second)) }, WrongSecret},
+	{"time in the body as a text", isInBody, func(p *parcel) { p.timestamp = `"` + unix(0) + `"` }, ""},
+	{"old time in the body as a text", isInBody, func(p *parcel) { p.timestamp = `"` + unix(-time.Hour) + `"` }, TooOld},
+	{"old time in the body in milliseconds", isInBody, func(p *parcel) { p.timestamp = unix(-time.Hour) + "000" }, TooOld},
+	{"no time in the body", isInBody, func(p *parcel) { p.timestamp = "null" }, ""},
+	{"time in the body that is none", isInBody, func(p *parcel) { p.timestamp = `"soon"` }, ""},
+}
+
 // others returns that many wrong MACs, each with a space after it.
 func (p parcel) others(n int) string {
 	return strings.Repeat(p.scheme.Prefix+p.scheme.Encoding.Encode(make([]byte, p.scheme.Hash.New().Size()))+" ", n)
@@ -293,6 +352,7 @@ func TestSigningContract(t *testing.T) {
 func runAttacks(t *testing.T, name, variant string, p Provider, s Scheme, message string) {
 	for _, start := range named(s) {
 		start.message, start.secret, start.timestamp, start.body = message, firstSecret, unix(0), bodyOf(t, name)
+		start.body = start.withTime(start.timestamp)
 		t.Run(variant+"/"+s.Header+" "+message+" "+start.hash, func(t *testing.T) {
 			t.Parallel()
 			for _, a := range attacks {
@@ -326,6 +386,32 @@ func TestRefusedHash(t *testing.T) {
 				want := map[bool]Reason{true: "", false: RefusedHash}[known.Setting == ""]
 				_, err := p.Verify(d)
 				wantReason(t, err, want)
+			}
+		}
+	}
+}
+
+// TestWeakSignature: a signature that does not cover the bytes of the body is never enough, even if it is right.
+func TestWeakSignature(t *testing.T) {
+	t.Parallel()
+	for _, name := range ProviderNames() {
+		p := mustProvider(t, name, nil, firstSecret)
+		for _, s := range p.Schemes() {
+			for _, weak := range s.Weak {
+				right := parcel{scheme: s, message: s.Messages[0], secret: firstSecret, timestamp: unix(0), body: bodyOf(t, name)}
+				wrong := right
+				wrong.secret = strangersSecret
+				for want, d := range map[Reason]Delivery{WeakSignature: right.delivery(), WrongSecret: wrong.delivery()} {
+					d.Header.Set(weak, right.delivery().Header.Get(s.Header))
+					if want == WeakSignature {
+						d.Header.Del(s.Header)
+					}
+					e, err := p.Verify(d)
+					wantReason(t, err, want)
+					if !cmp.Equal(e, Envelope{}) {
+						t.Errorf("%s: a refused delivery came with the envelope %+v", name, e)
+					}
+				}
 			}
 		}
 	}

@@ -33,7 +33,7 @@ func FuzzVerify(f *testing.F) {
 		for _, p := range all {
 			h := http.Header{}
 			for _, s := range p.Schemes() {
-				for name, values := range map[string]string{s.Header: signature, s.Timestamp: timestamp, s.ID: id, s.HashNamed: hash} {
+				for name, values := range map[string]string{s.Header: signature, s.Previous: signature, s.Timestamp: timestamp, s.ID: id, s.HashNamed: hash} {
 					for value := range strings.SplitSeq(values, "\n") {
 						if name != "" && values != "" {
 							h.Add(name, value)

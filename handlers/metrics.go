@@ -21,7 +21,7 @@ var results = []string{resultAccepted, resultRepeated, resultQuarantined, result
 
 // reasons lists the reasons in the metrics. Of a longer Reason, the text before the colon counts.
 var reasons = []Reason{
-	MissingSignature, RepeatedHeader, MalformedSignature, MissingTimestamp, MalformedTimestamp, TooOld, FromTheFuture, WrongSecret, WrongToken,
+	MissingSignature, WeakSignature, RepeatedHeader, MalformedSignature, MissingTimestamp, MalformedTimestamp, TooOld, FromTheFuture, WrongSecret, WrongToken,
 	MissingID, MalformedID, WrongID, UnknownKey, RefusedHash, NoReason, noPath, noSecret, noToken, wrongMethod, bodyCut, Reason(errTooLarge.Error()), Reason(errBusy.Error()),
 }
 

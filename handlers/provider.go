@@ -48,7 +48,7 @@ type Provider interface {
 	Envelope(body []byte) (Envelope, error)
 
 	// Sign returns the request that the provider would send for the body at this time, signed with the first secret. If the event's ID is
-	// in a header only, it is the one that Envelope derives from the body.
+	// in a header only, it is the one that Envelope derives from the body. If the time of signing is in the body, it is made acceptable.
 	Sign(body []byte, at time.Time) Request
 
 	// Schemes describes the signatures that Verify accepts. If a delivery has the headers of several, the first scheme decides.
@@ -194,6 +194,7 @@ type Reason string
 // The reasons why a delivery is not verified.
 const (
 	MissingSignature   Reason = "missing signature"
+	WeakSignature      Reason = "only a signature that does not cover the bytes of the body"
 	RepeatedHeader     Reason = "repeated signature, hash, timestamp or ID header"
 	MalformedSignature Reason = "malformed signature"
 	RefusedHash        Reason = "hash function unknown or not accepted"

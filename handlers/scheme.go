@@ -14,12 +14,16 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/tidwall/sjson"
 )
 
 // Scheme describes how a provider signs: with an HMAC in a header. Deliveries are verified and signed according to it, and tools use it to
 // explain why a signature is wrong.
 type Scheme struct {
 	Header    string        // carries the signature; empty if there is only a token in the path
+	Previous  string        // carries one more while the secret is rotated, made with the one before; empty if no header does
+	Weak      []string      // carry signatures that do not cover the bytes of the body: they are never enough
 	Prefix    string        // before the MAC
 	Pairs     bool          // the header is "t=<seconds>,v1=<mac>[,v1=<mac>…]", several of these separated by a space
 	List      bool          // the header is a list of MACs with the prefix, separated by spaces; what has another prefix is skipped
@@ -29,6 +33,7 @@ type Scheme struct {
 	Hashes    []NamedHash   // what HashNamed may say
 	Messages  []string      // what may be signed; each ends with {body} and may have {timestamp} and {id} before it
 	Timestamp string        // the header with Unix seconds; empty if none is needed or it is in the pairs
+	TimeIn    string        // the member of the body with the time of signing, which may be missing; empty if it is not in the body
 	MaxAge    time.Duration // of the timestamp; zero: no limit
 	MaxAhead  time.Duration // how far the timestamp may be ahead of our clock; zero: no limit
 	ID        string        // the header with the event's ID; see SignsID. If the ID is not signed and the header is there, it must match the body's
@@ -118,6 +123,30 @@ func (s Scheme) For(h http.Header) (Scheme, error) {
 		}
 	}
 	return s, unverified(RefusedHash)
+}
+
+// SignedAt returns the time of signing in a body, or zero if the body does not say.
+func (s Scheme) SignedAt(body []byte) (at time.Time) {
+	if s.TimeIn == "" {
+		return at
+	}
+	if o, err := readObject(body); err == nil {
+		at, _ = readTime(o[s.TimeIn])
+	}
+	return at
+}
+
+// stamp returns the body with at as its time of signing, unless the one that it has is accepted at that time.
+func (s Scheme) stamp(body []byte, at time.Time) []byte {
+	signed := s.SignedAt(body)
+	if age := at.Sub(signed); signed.IsZero() || age >= 0 && age < s.MaxAge-time.Minute { // the delivery takes time
+		return body
+	}
+	stamped, err := sjson.SetBytes(body, s.TimeIn, at.Unix())
+	if err != nil {
+		return body
+	}
+	return stamped
 }
 
 // SignsID reports whether the header with the event's ID is signed. It is then required, and the body needs no ID.

@@ -31,7 +31,7 @@ func (s Scheme) verify(d Delivery, keys [][]byte) (int, error) {
 		if signer < 0 {
 			continue
 		}
-		untimely := s.untimely(sig.timestamp, d.ReceivedAt)
+		untimely := s.untimely(s.signedAt(sig, d.Body), d.ReceivedAt)
 		if untimely == "" {
 			return signer, nil
 		}
@@ -56,10 +56,21 @@ func (s Scheme) signer(sig signature, d Delivery, keys [][]byte) int {
 	return signer
 }
 
-// untimely returns why a timestamp is not accepted, or an empty reason. read has checked that it is a number.
-func (s Scheme) untimely(timestamp string, received time.Time) Reason {
-	seconds, _ := strconv.ParseInt(timestamp, 10, 64) // zero for a scheme without timestamps, which has no limits
-	switch age := received.Sub(time.Unix(seconds, 0)); {
+// signedAt returns when a signature was made, or zero if that is not known. read has checked that a timestamp is a number.
+func (s Scheme) signedAt(sig signature, body []byte) time.Time {
+	if sig.timestamp == "" {
+		return s.SignedAt(body)
+	}
+	seconds, _ := strconv.ParseInt(sig.timestamp, 10, 64)
+	return time.Unix(seconds, 0)
+}
+
+// untimely returns why a time of signing is not accepted, or an empty reason. One that is not known is accepted.
+func (s Scheme) untimely(signed, received time.Time) Reason {
+	if signed.IsZero() {
+		return ""
+	}
+	switch age := received.Sub(signed); {
 	case s.MaxAge > 0 && age > s.MaxAge:
 		return TooOld
 	case s.MaxAhead > 0 && age < -s.MaxAhead:
@@ -80,7 +91,10 @@ func (s Scheme) read(h http.Header) ([]signature, error) {
 	if s.Pairs {
 		return s.readPairs(value)
 	}
-	sig := signature{macs: s.readMACs(value)}
+	if len(h.Values(s.Previous)) > 1 {
+		return nil, unverified(RepeatedHeader)
+	}
+	sig := signature{macs: append(s.readMACs(value), s.readMACs(h.Get(s.Previous))...)}
 	if len(sig.macs) == 0 {
 		return nil, unverified(MalformedSignature)
 	}

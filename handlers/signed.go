@@ -30,7 +30,7 @@ func newSigned(name string, s Settings, envelope func(body []byte) (Envelope, er
 func (p *signed) Verify(d Delivery) (Envelope, error) {
 	i := slices.IndexFunc(p.schemes, func(s Scheme) bool { return len(d.Header.Values(s.Header)) > 0 })
 	if i < 0 {
-		return Envelope{}, unverified(MissingSignature)
+		return Envelope{}, unverified(p.unsigned(d.Header))
 	}
 	s := p.schemes[i]
 	signer, err := s.verify(d, p.keys)
@@ -50,6 +50,16 @@ func (p *signed) Verify(d Delivery) (Envelope, error) {
 	return e, err
 }
 
+// unsigned returns why a delivery without the header of a scheme is refused.
+func (p *signed) unsigned(h http.Header) Reason {
+	for _, s := range p.schemes {
+		if slices.ContainsFunc(s.Weak, func(name string) bool { return len(h.Values(name)) > 0 }) {
+			return WeakSignature
+		}
+	}
+	return MissingSignature
+}
+
 func (p *signed) Envelope(body []byte) (Envelope, error) { return p.envelope(body) }
 
 func (p *signed) Sign(body []byte, at time.Time) Request {
@@ -63,7 +73,8 @@ func (p *signed) Sign(body []byte, at time.Time) Request {
 			e, _ := p.envelope(body) // without an ID, the header is left out
 			id = e.ExternalID
 		}
-		s.sign(r.Header, p.keys[0], id, body, at)
+		r.Body = s.stamp(r.Body, at)
+		s.sign(r.Header, p.keys[0], id, r.Body, at)
 	}
 	return r
 }

@@ -21,8 +21,8 @@ import (
 	"example.com/identity-webhooks/models"
 )
 
-// staleness is how old the signatures of --stale are. For most providers that sign a timestamp, the limit is five minutes.
-const staleness = 10 * time.Minute
+// staleness is how old the signatures of --stale are. The limit of providers that sign a timestamp is five or ten minutes.
+const staleness = 15 * time.Minute
 
 // open reads the configuration and finds the server to send to.
 func (t *trigger) open(cmd *cobra.Command) (err error) {

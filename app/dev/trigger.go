@@ -100,7 +100,7 @@ Without an argument it lists the samples and scenarios.`,
 	f.BoolVar(&t.shuffle, "shuffle", false, "send the events in a random order")
 	f.Uint64Var(&t.seed, "seed", 0, "repeat the order for which --shuffle printed this seed")
 	f.BoolVar(&t.badSignature, "bad-signature", false, "sign with a wrong secret; the server must refuse the event")
-	f.BoolVar(&t.stale, "stale", false, "sign as if it were 10 minutes ago; the server must refuse the event")
+	f.BoolVar(&t.stale, "stale", false, "sign as if it were 15 minutes ago; the server must refuse the event")
 	addJSON(cmd, &t.json, "event")
 	for _, other := range []string{"file", "set", "repeat", "count", "bad-signature", "stale"} {
 		cmd.MarkFlagsMutuallyExclusive("scenario", other)

@@ -35,7 +35,7 @@ func written(t *testing.T, sample string) (raw, body string) {
 	if err := signed.Header.Write(&b); err != nil {
 		t.Fatal(err)
 	}
-	return b.String() + "\r\n" + string(text), string(text)
+	return b.String() + "\r\n" + string(signed.Body), string(signed.Body)
 }
 
 // signedSample is a sample of a provider that signs with a header.

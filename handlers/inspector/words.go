@@ -153,6 +153,8 @@ func advice(r handlers.Rejection) string {
 		return "The last part of the URL at the provider must be the value of " + secret + "."
 	case handlers.MissingSignature, handlers.MissingTimestamp, handlers.MissingID:
 		return "The provider did not sign this, or a proxy removed the header. Scanners send such requests, too; ignore those."
+	case handlers.WeakSignature:
+		return "The header with the signature of the whole body is missing. A proxy may have removed it: `verify` shows which it is."
 	case handlers.MalformedSignature, handlers.MalformedTimestamp, handlers.MalformedID, handlers.RepeatedHeader:
 		return "Look at the headers with `verify`. A proxy may have changed them, or it was a scanner."
 	case handlers.RefusedHash:

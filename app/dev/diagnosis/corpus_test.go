@@ -123,7 +123,9 @@ func TestKeepsSecrets(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, s := range with(t, l.Provider, right).Schemes() {
-			private = append(private, r.Delivery.Header.Values(s.Header)...)
+			for _, name := range append([]string{s.Header, s.Previous}, s.Weak...) {
+				private = append(private, r.Delivery.Header.Values(name)...)
+			}
 		}
 		for _, text := range append(private, r.Delivery.Token) {
 			mustNotShare(t, l.Name, printed.String(), text, 8)

@@ -125,7 +125,7 @@ func (c Case) faults(p handlers.Provider, reason handlers.Reason) []fault {
 			s = other
 		}
 	}
-	headers := []string{s.Header, s.HashNamed, s.Timestamp}
+	headers := []string{s.Header, s.Previous, s.HashNamed, s.Timestamp}
 	if s.SignsID() {
 		headers = append(headers, s.ID)
 	}
@@ -182,6 +182,11 @@ func (c Case) signatureFaults(s handlers.Scheme) []fault {
 	if readings[0].mac == nil {
 		return readings[0].faults
 	}
+	for _, previous := range readSignature(s, c.Delivery.Header.Get(s.Previous)) {
+		if previous.mac != nil {
+			readings = append(readings, previous)
+		}
+	}
 	r, changes, explained := c.explain(s, readings)
 	timestamp := c.timestamp(s, r)
 	untimed := noTimestamp(s, timestamp)
@@ -195,7 +200,7 @@ func (c Case) signatureFaults(s handlers.Scheme) []fault {
 		faults = append(faults, c.unexplained())
 	}
 	if untimed == nil {
-		faults = append(faults, stale(s, timestamp, c.Delivery.ReceivedAt)...)
+		faults = append(faults, stale(s, c.signedAt(s, timestamp), c.Delivery.ReceivedAt)...)
 	}
 	if len(faults) == 0 { // the provider refuses a delivery that its scheme allows
 		return []fault{undecided}

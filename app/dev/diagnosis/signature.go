@@ -172,6 +172,11 @@ func (c Case) noSignature(s handlers.Scheme) fault {
 	if len(h.Values(s.Header)) > 0 {
 		return fault{"missing_header", s.Header + " is empty.", hint}
 	}
+	for _, name := range s.Weak {
+		if len(h.Values(name)) > 0 {
+			return fault{"weak_signature", fmt.Sprintf("%s is missing, and %s does not cover the bytes of the body.", s.Header, name), hint}
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(h)) {
 		if lower := strings.ToLower(name); strings.Contains(lower, "signature") || strings.Contains(lower, "hmac") {
 			return fault{"other_header", fmt.Sprintf("%s is missing, but %s is there.", s.Header, name), hint}
@@ -221,17 +226,30 @@ func noTimestamp(s handlers.Scheme, text string) []fault {
 	return []fault{{"malformed_timestamp", name + " is not a whole number of Unix seconds.", hint}}
 }
 
-// stale says how far a timestamp in seconds differs from our clock; nil if it is within the limits.
-func stale(s handlers.Scheme, text string, now time.Time) []fault {
+// signedAt returns the time of signing, or zero if it is not known. A timestamp must be in seconds.
+func (c Case) signedAt(s handlers.Scheme, timestamp string) time.Time {
+	if timestamp == "" {
+		return s.SignedAt(c.Delivery.Body)
+	}
+	seconds, _ := strconv.ParseInt(timestamp, 10, 64)
+	return time.Unix(seconds, 0)
+}
+
+// stale says how far the time of signing differs from our clock; nil if it is within the limits, or not known.
+func stale(s handlers.Scheme, signed, now time.Time) []fault {
 	const hint = "Check both clocks and their time zones. For a saved delivery, use --at to give the time when it was received."
-	seconds, _ := strconv.ParseInt(text, 10, 64) // zero for a scheme without timestamps, which has no limits
-	age := now.Sub(time.Unix(seconds, 0)).Truncate(time.Second)
+	timestamp := "The timestamp"
+	if s.TimeIn != "" {
+		timestamp = "The time of signing, " + s.TimeIn + " in the body,"
+	}
+	age := now.Sub(signed).Truncate(time.Second)
 	switch {
+	case signed.IsZero():
 	case s.MaxAge > 0 && age > s.MaxAge:
-		return []fault{{"too_old", fmt.Sprintf("The timestamp is %s old, and %s is the limit.", age, s.MaxAge), hint}}
+		return []fault{{"too_old", fmt.Sprintf("%s is %s old, and %s is the limit.", timestamp, age, s.MaxAge), hint}}
 	case s.MaxAhead > 0 && -age > s.MaxAhead:
 		return []fault{{"from_the_future",
-			fmt.Sprintf("The timestamp is %s ahead of our clock, and %s is the limit.", -age, s.MaxAhead), hint}}
+			fmt.Sprintf("%s is %s ahead of our clock, and %s is the limit.", timestamp, -age, s.MaxAhead), hint}}
 	}
 	return nil
 }
