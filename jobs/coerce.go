@@ -21,6 +21,9 @@ func (d *decoder) word(from gjson.Result, at string, known []string, optional bo
 			return unreadable
 		}
 		word = strings.ToLower(strings.TrimSpace(text))
+		if listed := strings.ReplaceAll(word, " ", "_"); slices.Contains(known, listed) {
+			word = listed
+		}
 	}
 	switch {
 	case word == "" && !optional:

@@ -27,7 +27,8 @@ const (
 // The json tag of a field is a gjson path: "hits.#" is the length of hits. Names are case-sensitive.
 //
 // A field tagged oneof:"approved rejected" holds a word, which is trimmed and lower-cased. There is a note if the word is missing (unless
-// the json tag has omitempty) or not in the list. oneof:"*" allows all words. The caller decides what an unknown word means.
+// the json tag has omitempty) or not in the list, which has in_review for "In Review". oneof:"*" allows all words. The caller decides what
+// an unknown word means.
 func decode(body []byte, payload any) (notes []string, err error) {
 	body, cut := shallow(body)
 	if !gjson.ValidBytes(body) {

@@ -70,25 +70,8 @@ func sumsub(aboutPerson func(p sumsubPayload) models.Facts) func(models.Event, s
 		if p.ApplicantType != "company" {
 			return f, nil
 		}
-		c := models.CompanyFacts{CompanyID: p.ApplicantID}
-		for _, d := range f.Decisions {
-			if d.Authority != models.ByProgress {
-				c.Verified = &models.CompanyVerification{Status: sumsubCompanyStatus(d.Status)}
-			}
-		}
-		return companyUpdated(c), nil
+		return companyReviewed(p.ApplicantID, f), nil
 	}
-}
-
-// sumsubCompanyStatus returns the status of a company, which has fewer than a person: one whose pass was undone waits for a review.
-func sumsubCompanyStatus(status models.Status) models.Status {
-	switch status {
-	case models.StatusVerified:
-		return models.StatusVerified
-	case models.StatusFailed, models.StatusRejected:
-		return models.StatusFailed
-	}
-	return models.StatusInReview
 }
 
 func sumsubCreated(p sumsubPayload) models.Facts {
