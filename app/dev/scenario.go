@@ -36,8 +36,9 @@ import (
 //	expect events status=failed count=0
 //	expect customers external_id=acct-1-$run count=2
 //
-// deliver names a sample, the time of day at which the event occurred according to the provider, and members to set. An event
-// without a time gets none. id sets the event's ID everywhere in the body; without it the event gets a new ID. If the ID is
+// deliver names a sample, the time of day at which the event occurred according to the provider, and members to set. A time
+// such as -3m is that long ago, for a provider that signs the time of its events: older ones are refused. An event without a
+// time gets none. id sets the event's ID everywhere in the body; without it the event gets a new ID. If the ID is
 // derived from the body, the members that it is made of must be set instead, and id is a member like any other. again repeats
 // the delivery above. A value that is valid JSON is used as JSON, any other value as text. Quotes allow spaces in a value. The
 // expected fields are those of the admin API.
@@ -129,8 +130,11 @@ func readDelivery(samples fs.FS, words []string, date string) (d delivery, err e
 		clock += ":00"
 	}
 	at, err := time.Parse(time.DateTime, date+" "+clock)
+	if ago, durationErr := time.ParseDuration(clock); durationErr == nil && ago < 0 {
+		at, err = time.Now().Add(ago), nil
+	}
 	if err != nil {
-		return d, fmt.Errorf("%q: want a time of day, as in 10:00 or 10:00:05", words[2])
+		return d, fmt.Errorf("%q: want a time of day, as in 10:00 or 10:00:05, or how long ago, as in -3m", words[2])
 	}
 	sample, err := fs.ReadFile(samples, words[0]+".json")
 	if err != nil {
