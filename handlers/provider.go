@@ -21,6 +21,7 @@ var providers = map[string]struct {
 	// retries is how long the provider sends a delivery again that was not answered with 200; 0 if its documentation does not say.
 	retries time.Duration
 }{
+	"didit":       {title: "Didit", new: newDidit, retries: 5 * time.Minute},
 	"legaltalent": {title: "Legal Talent", new: newLegalTalent, options: []Option{legalTalentContent}},
 	"persona":     {title: "Persona", new: newPersona, retries: 52 * time.Hour},
 	"stripe":      {title: "Stripe Identity", new: newStripe, retries: 3 * 24 * time.Hour},

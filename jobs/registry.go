@@ -29,6 +29,7 @@ type Registry struct {
 // a type that is not listed is recorded and changes nothing. A type that ends in * is for all types that begin like it.
 func NewRegistry() *Registry {
 	r := &Registry{translations: map[string]translation{}, critical: map[string]bool{}}
+	diditEvents(r)
 	legalTalentEvents(r)
 	personaEvents(r)
 	standardWebhooksEvents(r)
