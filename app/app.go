@@ -109,7 +109,7 @@ func (a *App) connect(ctx context.Context, c Config, samples fs.FS) error {
 			return err
 		}
 		a.worker = jobs.NewWorker(jobs.WorkerConfig{
-			Store: a.store, Queue: a.queue, Registry: registry, Drift: a.drift, Clients: clients,
+			Store: a.store, Queue: a.queue, Registry: registry, Drift: a.drift, Clients: clients, APIs: c.APIs,
 			ApplySandbox: func(provider string) bool { return c.ApplySandbox[provider] },
 			Wake:         a.relay.Wake, Outage: outage, Log: a.log, Tracer: tracer,
 		})

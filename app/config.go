@@ -66,6 +66,8 @@ type Config struct {
 	SecretsFile string `env:"-"`
 	// Options are the values of all providers' options, by environment variable.
 	Options map[string]string `env:"-"`
+	// APIs are the APIs of the providers with events that need a read.
+	APIs map[string]jobs.APISettings `env:"-"`
 	// ApplySandbox names the providers whose sandbox events count as real ones.
 	ApplySandbox map[string]bool `env:"-"`
 	// Warnings are problems that do not prevent the start.
@@ -122,6 +124,7 @@ func ReadConfig(environ []string) (Config, error) {
 	}
 	p.oneOf("LOG_FORMAT", c.LogFormat, "text", "json")
 	c.readOptions(vars, &p)
+	c.readAPIs(vars, &p)
 	c.checkAddresses(&p)
 	c.checkTLS(&p)
 	c.checkStores(&p)
@@ -186,6 +189,28 @@ func (c *Config) readOptions(vars map[string]string, p *problems) {
 func sandboxOption(provider string) handlers.Option {
 	return handlers.Option{Name: strings.ToUpper(provider) + "_SANDBOX", Default: "off", Values: []string{"off", "on"}}
 }
+
+// readAPIs reads how to reach the APIs of the providers with events that need a read.
+func (c *Config) readAPIs(vars map[string]string, p *problems) {
+	c.APIs = map[string]jobs.APISettings{}
+	for provider, api := range jobs.NewRegistry().APIs() {
+		name := apiURL(provider)
+		s := jobs.APISettings{URL: strings.TrimSuffix(cmp.Or(vars[name], api.URL), "/"), Credentials: map[string]string{}}
+		for _, credential := range api.Credentials {
+			s.Credentials[credential] = vars[credential]
+		}
+		if !subscriptions.IsSafe(s.URL) {
+			p.addf("%s: want https://host, since credentials are sent there", name)
+		}
+		if missing := api.Missing(s); len(missing) > 0 && len(missing) < len(api.Credentials) {
+			p.addf("%s is not set, but other credentials of %s are", missing[0], provider)
+		}
+		c.APIs[provider] = s
+	}
+}
+
+// apiURL returns the name of the variable with the base URL of a provider's API.
+func apiURL(provider string) string { return strings.ToUpper(provider) + "_API_URL" }
 
 func (c *Config) checkAddresses(p *problems) {
 	for _, v := range [][2]string{{"ADDR", c.Addr}, {"ADMIN_ADDR", c.AdminAddr}} {

@@ -15,6 +15,7 @@ import (
 
 	"example.com/identity-webhooks/app/subscriptions"
 	"example.com/identity-webhooks/handlers"
+	"example.com/identity-webhooks/jobs"
 )
 
 // SecretName returns the name of the environment variable with the secrets of a provider.
@@ -24,7 +25,7 @@ func SecretName(provider string) string { return strings.ToUpper(provider) + "_W
 func SandboxSecretName(provider string) string { return SecretName(provider) + "_SANDBOX" }
 
 // holdsSecret matches the variables that may hold a secret. Each can be given as <NAME>_FILE.
-var holdsSecret = regexp.MustCompile(`_(PASSWORD|SECRET|URL|KEYS?)(_ID|_SANDBOX)?$`)
+var holdsSecret = regexp.MustCompile(`_(PASSWORD|SECRET|TOKEN|URL|KEYS?)(_ID|_SANDBOX)?$`)
 
 // readFiles reads the values of the variables that <NAME>_FILE gives. Docker and systemd provide secrets as files, and unlike a file, the
 // environment of a process is inherited by its children and often ends up in reports.
@@ -250,6 +251,9 @@ func knownVariables() (names []string) {
 		for _, o := range handlers.ProviderOptions(provider) {
 			names = append(names, o.Name)
 		}
+	}
+	for provider, api := range jobs.NewRegistry().APIs() {
+		names = append(append(names, apiURL(provider)), api.Credentials...)
 	}
 	return names
 }

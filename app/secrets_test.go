@@ -108,7 +108,7 @@ func TestEverySecretCanBeInAFile(t *testing.T) {
 		"SLACK_WEBHOOK_URL=https://slack.example/" + strong, secret + "=" + strong, secret + "_SANDBOX=" + strong + "1", "APP_ENV=production",
 	}
 	for _, name := range knownVariables() {
-		if strings.Contains(name, "_API_KEY") || name == "TRST_PROJECT_ID" {
+		if strings.Contains(name, "_API_KEY") || strings.HasSuffix(name, "_API_TOKEN") || name == "TRST_PROJECT_ID" {
 			want = append(want, name+"="+strong)
 		}
 	}

@@ -100,7 +100,7 @@ func newWorld(t testing.TB, url string) *world {
 		WorkerConfig: WorkerConfig{
 			Store: store, Registry: NewRegistry(), Drift: drift, ApplySandbox: func(string) bool { return false }, Wake: func() {}, Log: log,
 		},
-		metrics: newMetrics(nil), now: w.now,
+		metrics: newMetrics(nil, nil), now: w.now,
 	}
 	return w
 }

@@ -17,6 +17,14 @@ const (
 	resultNotRecorded = "not_recorded" // the database did not take the result, so it is tried again
 )
 
+// The results of reads.
+const (
+	readNew    = "new"
+	readKnown  = "known" // the same answer was read before
+	readGone   = "gone"
+	readFailed = "failed"
+)
+
 // metrics are the worker's.
 type metrics struct {
 	attempts   *prometheus.CounterVec
@@ -25,10 +33,11 @@ type metrics struct {
 	endToEnd   prometheus.Histogram
 	followUps  *prometheus.CounterVec
 	followUp   *prometheus.HistogramVec
+	reads      *prometheus.CounterVec
 }
 
 // newMetrics returns metrics in which the series of all results exist, so that an alert sees the first failure as an increase.
-func newMetrics(list []FollowUp) metrics {
+func newMetrics(list []FollowUp, apis map[string]API) metrics {
 	short := []float64{.001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5}
 	m := metrics{
 		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -50,6 +59,14 @@ func newMetrics(list []FollowUp) metrics {
 		followUp: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "webhooks_follow_up_duration_seconds", Help: "Time of one attempt at a follow-up.", Buckets: append(short, 10),
 		}, []string{"name"}),
+		reads: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "webhooks_reads_total", Help: "Reads of what events name from the providers' APIs, by provider and result.",
+		}, []string{"provider", "result"}),
+	}
+	for provider := range apis {
+		for _, result := range []string{readNew, readKnown, readGone, readFailed} {
+			m.reads.WithLabelValues(provider, result)
+		}
 	}
 	for _, result := range []string{resultProcessed, resultRetried, resultFailed, resultClaimLost, resultNotRecorded} {
 		m.attempts.WithLabelValues(result)
@@ -87,5 +104,5 @@ func (m *metrics) attemptFollowUp(name, result string, began time.Time) {
 // Metrics returns the metrics of the worker.
 func (w *Worker) Metrics() []prometheus.Collector {
 	m := &w.metrics
-	return []prometheus.Collector{m.attempts, m.processed, m.processing, m.endToEnd, m.followUps, m.followUp}
+	return []prometheus.Collector{m.attempts, m.processed, m.processing, m.endToEnd, m.followUps, m.followUp, m.reads}
 }

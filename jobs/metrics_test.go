@@ -9,7 +9,7 @@ import (
 
 // BenchmarkMetrics measures what the metrics of one processed event and one follow-up cost.
 func BenchmarkMetrics(b *testing.B) {
-	m := newMetrics(followUps(Clients{}))
+	m := newMetrics(followUps(Clients{}), nil)
 	e := models.Event{Provider: "provider", ReceivedAt: models.At(time.Now())}
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {

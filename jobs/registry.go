@@ -23,12 +23,14 @@ type translation func(e models.Event) (models.Facts, error)
 type Registry struct {
 	translations map[string]translation
 	critical     map[string]bool
+	readers      map[string]reader // of events whose content has to be read
+	apis         map[string]API    // by provider
 }
 
 // NewRegistry returns the translations of all providers. Each provider's file begins with its event types and their functions. An event of
 // a type that is not listed is recorded and changes nothing. A type that ends in * is for all types that begin like it.
 func NewRegistry() *Registry {
-	r := &Registry{translations: map[string]translation{}, critical: map[string]bool{}}
+	r := &Registry{translations: map[string]translation{}, critical: map[string]bool{}, readers: map[string]reader{}, apis: map[string]API{}}
 	diditEvents(r)
 	legalTalentEvents(r)
 	personaEvents(r)
@@ -94,10 +96,22 @@ func (r *Registry) key(provider, generation, eventType string) string {
 
 // Queue names the queue for events of this type.
 func (r *Registry) Queue(provider, generation, eventType string) string {
-	if r.critical[r.key(provider, generation, eventType)] {
+	key := r.key(provider, generation, eventType)
+	switch {
+	case r.readers[key] != nil:
+		return readQueue
+	case r.critical[key]:
 		return models.CriticalQueue
 	}
 	return models.DefaultQueue
+}
+
+// request returns what to read about an event. Its path is empty if there is nothing.
+func (r *Registry) request(e models.Event) (request, error) {
+	if read := r.readers[r.key(e.Provider, e.Generation, e.Type)]; read != nil {
+		return read(e)
+	}
+	return request{}, nil
 }
 
 // Translate returns the facts that an event establishes. An event of an unknown type is ignored, with that reason. The error wraps

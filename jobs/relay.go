@@ -41,9 +41,10 @@ type lane struct {
 	queue string
 }
 
-// lanes returns all queues: two for events, and one for each follow-up, so that a slow one delays neither events nor other follow-ups.
+// lanes returns all queues: two for events, one for events that need a read, and one for each follow-up, so that a slow one delays neither
+// events nor other follow-ups.
 func lanes() []lane {
-	all := []lane{{models.EventWork, models.CriticalQueue}, {models.EventWork, models.DefaultQueue}}
+	all := []lane{{models.EventWork, models.CriticalQueue}, {models.EventWork, models.DefaultQueue}, {models.EventWork, readQueue}}
 	for _, f := range followUps(Clients{}) {
 		all = append(all, lane{models.FollowUpWork, followUpQueue(f.Name)})
 	}

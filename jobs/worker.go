@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net/http"
 	"net/url"
 	"runtime/debug"
 	"sync"
@@ -31,7 +32,7 @@ const (
 	shutdownTimeout = 8 * time.Second
 	// taskCheck is how often asynq polls an empty queue of events. It is the latency of an event when idle; 10 ms cost 3 % of a core.
 	taskCheck = 10 * time.Millisecond
-	// followUpCheck is the same for the queues of follow-ups.
+	// followUpCheck is the same for the queues of follow-ups and for that of events that need a read.
 	followUpCheck = 100 * time.Millisecond
 	// eventTasks is how many tasks of events run at once, and followUpTasks the same for each follow-up.
 	eventTasks    = 8
@@ -40,13 +41,14 @@ const (
 	followUpTimeout = 10 * time.Second
 )
 
-// WorkerConfig is what a Worker needs. All fields but Tracer are required.
+// WorkerConfig is what a Worker needs. All fields but APIs and Tracer are required.
 type WorkerConfig struct {
 	Store    *models.Store
 	Queue    *Queue
 	Registry *Registry
 	Drift    *Drift
 	Clients  Clients
+	APIs     map[string]APISettings // of the providers with events that need a read; nil means none
 	// ApplySandbox reports whether the events of a provider's sandbox are applied like others. Otherwise they are only recorded.
 	ApplySandbox func(provider string) bool
 	Wake         func()  // wakes the relay
@@ -61,16 +63,21 @@ type Worker struct {
 	followUps []FollowUp
 	byName    map[string]FollowUp
 	servers   []*asynq.Server
+	reader    *http.Client // of the providers' APIs
 	metrics   metrics
 	unknown   sync.Map // event types that have been logged as unknown
 	now       func() time.Time
+
+	readTimeout time.Duration
 }
 
 // NewWorker returns a worker that is idle until Run.
 func NewWorker(c WorkerConfig) *Worker {
 	w := &Worker{WorkerConfig: c, followUps: followUps(c.Clients), now: time.Now}
-	w.byName, w.metrics = byName(w.followUps), newMetrics(w.followUps)
+	w.byName, w.metrics = byName(w.followUps), newMetrics(w.followUps, c.Registry.apis)
+	w.reader, w.readTimeout = newHTTPClient(newDialer()), readTimeout
 	w.serve(map[string]int{c.Queue.name(models.CriticalQueue): 6, c.Queue.name(models.DefaultQueue): 4}, eventTasks, taskCheck)
+	w.serve(map[string]int{c.Queue.name(readQueue): 1}, readTasks, followUpCheck)
 	for _, f := range w.followUps {
 		w.serve(map[string]int{c.Queue.name(followUpQueue(f.Name)): 1}, followUpTasks, followUpCheck)
 	}
@@ -160,7 +167,7 @@ func (w *Worker) attemptEvent(ctx context.Context, e models.Event) {
 	log := w.Log.With("event_id", e.ID, "provider", e.Provider, "external_id", e.ExternalID, "type", e.Type, "attempt", e.Attempts, "trace_id", e.TraceID())
 	ctx, span := e.StartSpan(ctx, w.Tracer, "process "+e.Provider, false, trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
 		attribute.Int64("event.id", e.ID), attribute.Int("attempt", e.Attempts), attribute.Int64("waited_ms", started.Sub(e.ReceivedAt.Time).Milliseconds())))
-	facts, err := w.translate(e)
+	facts, err := w.inform(ctx, log, e)
 	// The outcome is recorded even if the task was cancelled meanwhile.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
@@ -190,23 +197,17 @@ func (w *Worker) attemptEvent(ctx context.Context, e models.Event) {
 	w.metrics.attempt(result, started)
 }
 
-// translate returns the facts of an event. A panic in a translation fails only this attempt.
-func (w *Worker) translate(e models.Event) (facts models.Facts, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			w.Log.Error("panic in translation", "event_id", e.ID, "type", e.Type, "err", p, "stack", string(debug.Stack()))
-			err = fmt.Errorf("panic in translation: %v", p)
-		}
-	}()
+// translate returns the facts of an event, and what to read about it.
+func (w *Worker) translate(e models.Event) (facts models.Facts, req request, err error) {
 	switch err := e.BodyError(); {
 	case errors.Is(err, models.ErrBodyRemoved):
-		return facts, fmt.Errorf("%w: %w", ErrPermanent, err)
+		return facts, req, fmt.Errorf("%w: %w", ErrPermanent, err)
 	case err != nil: // another process may have the key
-		return facts, err
+		return facts, req, err
 	}
 	facts, err = w.Registry.Translate(e)
 	if err != nil {
-		return facts, err
+		return facts, req, err
 	}
 	w.Drift.observe(e, facts.Drift)
 	if facts.Ignored == unknownType {
@@ -214,7 +215,10 @@ func (w *Worker) translate(e models.Event) (facts models.Facts, err error) {
 			w.Log.Warn("unknown event type: such events are stored and ignored", "provider", e.Provider, "generation", e.Generation, "type", e.Type)
 		}
 	}
-	return w.sandboxed(e, facts), nil
+	if req, err = w.Registry.request(e); req.path != "" && e.Sandbox && !w.ApplySandbox(e.Provider) {
+		return models.Facts{Sandbox: true}, request{}, nil
+	}
+	return w.sandboxed(e, facts), req, err
 }
 
 // sandboxed returns the facts of a sandbox event: nothing but the mark, or, if the sandbox is applied, all of them with the mark in the

@@ -60,7 +60,7 @@ var checks = []struct {
 	run  func(context.Context, app.Config) []finding
 }{
 	{"PUBLIC_URL", checkPublicURL}, {"files", checkFiles}, {"database", checkDatabase}, {"queue", checkRedis},
-	{"ADDR", checkServer}, {"ADMIN_ADDR", checkAdminAPI},
+	{"APIs", checkAPIs}, {"ADDR", checkServer}, {"ADMIN_ADDR", checkAdminAPI},
 }
 
 func newDoctor(Env) *cobra.Command {
@@ -162,7 +162,7 @@ func checkPublicURL(_ context.Context, c app.Config) []finding {
 
 // secretLine matches a line of .env that sets a secret, or a URL that may contain a password.
 var secretLine = regexp.MustCompile(
-	`(?m)^[^#\n]*((SECRET|SECRET_SANDBOX|PASSWORD|API_KEY|SLACK_WEBHOOK_URL|ENCRYPTION_KEYS)[ \t]*[=:][ \t]*[^\s#]|://[^/\s]*@|[?&]password=)`)
+	`(?m)^[^#\n]*((SECRET|SECRET_SANDBOX|PASSWORD|API_KEY|API_TOKEN|SLACK_WEBHOOK_URL|ENCRYPTION_KEYS)[ \t]*[=:][ \t]*[^\s#]|://[^/\s]*@|[?&]password=)`)
 
 // checkFiles finds files with secrets or personal data that other users of this computer can read.
 func checkFiles(_ context.Context, c app.Config) (found []finding) {
@@ -309,6 +309,26 @@ func checkRedis(ctx context.Context, c app.Config) []finding {
 			"CONFIG SET maxmemory-policy noeviction, and the same in redis.conf")
 	}
 	return fine("Redis answers, and we can write to it")
+}
+
+// checkAPIs checks that there are credentials to read what events name, for each provider that sends such events to us.
+func checkAPIs(_ context.Context, c app.Config) (found []finding) {
+	if c.SecretsFile != "" || c.Role == app.RoleReceiver { // no provider knows a random secret; a receiver does not read
+		return nil
+	}
+	registry := jobs.NewRegistry().APIs()
+	for _, provider := range sortedKeys(registry) {
+		missing := strings.Join(registry[provider].Missing(c.APIs[provider]), " and ")
+		switch {
+		case len(c.Secrets[provider]) == 0:
+		case missing != "":
+			found = append(found, warn(fmt.Sprintf("%s: %s is not set, so events that only name what changed fail", provider, missing),
+				"set it and restart; then replay them: go run . resend --failed")...)
+		default:
+			found = append(found, fine("there are credentials to read from "+provider)...)
+		}
+	}
+	return found
 }
 
 // checkServer checks that our server answers at ADDR and can write to the database, or that the port is free.

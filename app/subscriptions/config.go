@@ -61,7 +61,7 @@ func (c Config) Problems() (problems []error) {
 	}
 	for _, name := range Names() {
 		p := contents[name](c)
-		if !isSafe(p.api.base) {
+		if !IsSafe(p.api.base) {
 			problems = append(problems, fmt.Errorf("%s: want https://host, since credentials are sent there", p.api.variable))
 		}
 		problems = append(problems, p.problems...)
@@ -114,8 +114,8 @@ func IsPublic(host string) bool {
 	return strings.Contains(strings.TrimSuffix(host, "."), ".")
 }
 
-// isSafe reports whether credentials may be sent to a URL: over https, or to this computer.
-func isSafe(raw string) bool {
+// IsSafe reports whether credentials may be sent to a URL: over https, or to this computer.
+func IsSafe(raw string) bool {
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" {
 		return false
