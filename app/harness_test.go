@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,6 +22,7 @@ import (
 	"example.com/identity-webhooks/app"
 	"example.com/identity-webhooks/app/testservers"
 	"example.com/identity-webhooks/handlers"
+	"example.com/identity-webhooks/jobs"
 	"example.com/identity-webhooks/models"
 )
 
@@ -114,8 +116,19 @@ func environment(b backend, settings ...string) []string {
 	for _, name := range handlers.ProviderNames() {
 		environ = append(environ, app.SecretName(name)+"="+secret)
 	}
+	for provider, api := range jobs.NewRegistry().APIs() {
+		environ = append(environ, strings.ToUpper(provider)+"_API_URL="+apiDouble()+"/"+provider)
+		for _, credential := range api.Credentials {
+			environ = append(environ, credential+"="+secret)
+		}
+	}
 	return append(environ, settings...)
 }
+
+// apiDouble is the URL of a double of the providers' APIs.
+var apiDouble = sync.OnceValue(func() string {
+	return httptest.NewServer(testservers.API(os.DirFS(filepath.Join("..", "testdata")))).URL
+})
 
 // running is an app that runs, in this process or in one of its own.
 type running struct {

@@ -23,6 +23,7 @@ var providers = map[string]struct {
 }{
 	"didit":       {title: "Didit", new: newDidit, retries: 5 * time.Minute},
 	"legaltalent": {title: "Legal Talent", new: newLegalTalent, options: []Option{legalTalentContent}},
+	"onfido":      {title: "Onfido", new: newOnfido},
 	"persona":     {title: "Persona", new: newPersona, retries: 52 * time.Hour},
 	"stripe":      {title: "Stripe Identity", new: newStripe, retries: 3 * 24 * time.Hour},
 	"sumsub":      {title: "Sumsub", new: newSumsub, options: []Option{sumsubSHA1}, retries: 25 * time.Hour},

@@ -130,7 +130,7 @@ func (w *world) work(t *rapid.T, chance *rand.Rand) {
 	ctx := context.Background()
 	for {
 		idle := true
-		for _, queue := range []string{models.CriticalQueue, models.DefaultQueue} {
+		for _, queue := range []string{models.CriticalQueue, models.DefaultQueue, readQueue} {
 			o, _, err := w.store.Offer(ctx, models.EventWork, queue, 5, w.now())
 			if err != nil {
 				t.Errorf("offer: %v", err)

@@ -43,7 +43,7 @@ var varied = map[string][]any{
 	"company_id": {"company_1", "company_2"}, "ubo_id": {"ubo_1", "ubo_2"}, "ownership_percentage": {25, 40},
 	"status": {
 		"approved", "rejected", "review", "clear", "hit", "error", "verified", "in_progress", "passed", "failed", "surprise",
-		"Declined", "In Review", "Resubmitted", "Kyc Expired", "BLOCKED",
+		"Declined", "In Review", "Resubmitted", "Kyc Expired", "BLOCKED", "complete", "reopened", "abandoned",
 	},
 	"sandbox":             {true, false},
 	"review_decision":     {"manual_approved", "manual_rejected", "auto_approved", "auto_rejected", nil},
@@ -56,6 +56,8 @@ var varied = map[string][]any{
 	"final_decision":      {"approved", "flagged"},
 	"Confirmed":           {true, false, nil},
 	"has-match":           {true, false, nil},
+	"result":              {"clear", "consider", "surprise"},
+	"customer_user_id":    {"user_1", "user_2"},
 	"last_error":          {nil, map[string]any{"code": "document_expired"}, map[string]any{"code": "abandoned"}},
 	"code":                {9001, 9102, 9103, 9104, "abandoned"},
 	"matchStatus":         {"possible_match", "no_match", "surprise"},
@@ -70,7 +72,7 @@ var varied = map[string][]any{
 	"first_name":          {"Asha", "Ash"},
 	"email":               {"a@example.org", "b@example.org"},
 	"timestamp":           times, "Timestamp": times, "created_at": times, "created-at": times, "completedAt": times, "CompletedAt": times,
-	"completed_at": times, "created": unixTimes, "decisionTime": times, "createdAt": times,
+	"completed_at": times, "created": unixTimes, "decisionTime": times, "createdAt": times, "completed_at_iso8601": times,
 }
 
 // ids are the values of a member named id, by what it begins with, or by the member around it.
@@ -142,28 +144,33 @@ func vary(t *rapid.T, body []byte) []byte {
 	return body
 }
 
-// meaningful lists the bodies of samples that mean something for a person or a company, by provider.
-func meaningful(t testing.TB) (bodies map[string][][]byte, providers []string) {
+// meaningful lists the samples that mean something for a person or a company, by provider.
+func meaningful(t testing.TB) (samples map[string][]draft, providers []string) {
 	t.Helper()
-	bodies = map[string][][]byte{}
+	samples = map[string][]draft{}
 	eachSample(t, func(_ string, e models.Event) {
 		if f, err := NewRegistry().Translate(e); err == nil && f.Ignored == "" {
-			bodies[e.Provider] = append(bodies[e.Provider], e.Body)
+			d := draft{provider: e.Provider, body: e.Body}
+			if e.Generation == readGeneration {
+				d.resource = e.Type
+			}
+			samples[e.Provider] = append(samples[e.Provider], d)
 		}
 	})
-	for provider, list := range bodies { // those that have more to say come more often
+	for provider, list := range samples { // those that have more to say come more often
 		for range max(1, len(list)/10) {
 			providers = append(providers, provider)
 		}
 	}
 	slices.Sort(providers)
-	return bodies, providers
+	return samples, providers
 }
 
 // draft is an event without its ID.
 type draft struct {
 	provider string
 	body     []byte
+	resource string // that was read, if it is an answer
 }
 
 // histories generates what may happen.
@@ -171,7 +178,9 @@ func histories(t testing.TB) *rapid.Generator[history] {
 	samples, providers := meaningful(t)
 	drafts := rapid.Custom(func(t *rapid.T) draft {
 		provider := rapid.SampledFrom(providers).Draw(t, "provider")
-		return draft{provider, vary(t, slices.Clone(rapid.SampledFrom(samples[provider]).Draw(t, "sample")))}
+		d := rapid.SampledFrom(samples[provider]).Draw(t, "sample")
+		d.body = vary(t, slices.Clone(d.body))
+		return d
 	})
 	return rapid.Custom(func(t *rapid.T) history {
 		var h history
@@ -184,6 +193,13 @@ func histories(t testing.TB) *rapid.Generator[history] {
 				}
 			}
 			e, ok := received(d.provider, compact(t, body))
+			if d.resource != "" {
+				at := noon.Add(time.Duration(rapid.IntRange(0, 4).Draw(t, "time")) * time.Minute)
+				e, ok = models.Event{
+					Provider: d.provider, Generation: readGeneration, Type: d.resource, ExternalID: fmt.Sprintf("read_%03d", i),
+					Queue: NewRegistry().Queue(d.provider, readGeneration, d.resource), Body: body, OccurredAt: models.At(at), ReceivedAt: models.At(noon),
+				}, true
+			}
 			e.Sandbox = false                                       // the world of a test has one setting for all: see Facts.Sandbox
 			if key := e.Provider + e.ExternalID; ok && !seen[key] { // one body per ID: others are quarantined
 				seen[key] = true

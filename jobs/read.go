@@ -124,7 +124,7 @@ func (r request) url(base string) (string, error) {
 		if strings.Trim(id, ".") == "" || len(id) > maxID {
 			return "", missing("usable ID of what changed")
 		}
-		path = strings.Replace(path, "{}", url.PathEscape(id), 1)
+		path = strings.Replace(path, "{}", strings.ReplaceAll(url.QueryEscape(id), "+", "%20"), 1)
 	}
 	return base + path, nil
 }

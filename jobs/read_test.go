@@ -272,7 +272,7 @@ func TestReadGoesNowhereElse(t *testing.T) {
 	l := newLibrary(newPlant(t, sqliteURL(t), "", nil), approved)
 	l.answer = func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, stranger.URL, http.StatusFound) }
 	for i, c := range []struct{ id, want string }{
-		{"t1", "/v1/things/t1"}, {"../admin?x=1#y", "/v1/things/..%2Fadmin%3Fx=1%23y"}, {"@" + stranger.Listener.Addr().String() + "/", "%2F"},
+		{"t1", "/v1/things/t1"}, {"../admin?x=1#y", "/v1/things/..%2Fadmin%3Fx%3D1%23y"}, {"@" + stranger.Listener.Addr().String() + "/", "%2F"},
 		{"..", ""}, {".", ""}, {"", ""}, {strings.Repeat("x", 300), ""},
 	} {
 		l.calls = nil

@@ -33,6 +33,7 @@ func NewRegistry() *Registry {
 	r := &Registry{translations: map[string]translation{}, critical: map[string]bool{}, readers: map[string]reader{}, apis: map[string]API{}}
 	diditEvents(r)
 	legalTalentEvents(r)
+	onfidoEvents(r)
 	personaEvents(r)
 	standardWebhooksEvents(r)
 	stripeEvents(r)

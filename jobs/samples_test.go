@@ -1,9 +1,13 @@
 package jobs
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path"
 	"path/filepath"
@@ -13,6 +17,7 @@ import (
 
 	"github.com/tidwall/sjson"
 
+	"example.com/identity-webhooks/app/testservers"
 	"example.com/identity-webhooks/handlers"
 	"example.com/identity-webhooks/models"
 )
@@ -35,6 +40,21 @@ func catalogue(t testing.TB) []Sample {
 func sample(t testing.TB, name string, set ...any) models.Event {
 	t.Helper()
 	body, err := fs.ReadFile(testdata, name+".json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	provider, _, _ := strings.Cut(name, "/")
+	e, ok := received(provider, changed(t, body, set...))
+	if !ok {
+		t.Fatalf("%s: the envelope cannot be read", name)
+	}
+	return e
+}
+
+// changed is a body with members set anew, given as path and value in turn.
+func changed(t testing.TB, body []byte, set ...any) []byte {
+	t.Helper()
+	var err error
 	for i := 0; i < len(set) && err == nil; i += 2 {
 		if raw, isRaw := set[i+1].(json.RawMessage); isRaw {
 			body, err = sjson.SetRawBytes(body, set[i].(string), raw)
@@ -45,12 +65,7 @@ func sample(t testing.TB, name string, set ...any) models.Event {
 	if err != nil {
 		t.Fatal(err)
 	}
-	provider, _, _ := strings.Cut(name, "/")
-	e, ok := received(provider, body)
-	if !ok {
-		t.Fatalf("%s: the envelope cannot be read", name)
-	}
-	return e
+	return body
 }
 
 // received makes the inbox row of a body, and reports whether its envelope can be read.
@@ -77,8 +92,39 @@ func facts(t testing.TB, e models.Event) models.Facts {
 	return f
 }
 
-// eachSample calls f with each body of testdata whose envelope can be read.
+// eachSample calls f with each body of testdata whose envelope can be read, and with what is read about it.
 func eachSample(t testing.TB, f func(name string, e models.Event)) {
+	t.Helper()
+	api := httptest.NewServer(testservers.API(testdata))
+	defer api.Close()
+	r := NewRegistry()
+	w := Worker{WorkerConfig: WorkerConfig{Registry: r, APIs: map[string]APISettings{}}, reader: http.DefaultClient, readTimeout: time.Minute}
+	for provider, a := range r.apis {
+		w.APIs[provider] = APISettings{URL: api.URL + "/" + provider, Credentials: map[string]string{}}
+		for _, name := range a.Credentials {
+			w.APIs[provider].Credentials[name] = "token"
+		}
+	}
+	eachDelivery(t, func(name string, e models.Event) {
+		f(name, e)
+		req, err := r.request(e)
+		if err != nil || req.path == "" {
+			return
+		}
+		answer, err := w.fetch(context.Background(), e.Provider, req)
+		if errors.Is(err, errGone) {
+			return
+		}
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		e.Generation, e.Type, e.Body, e.ExternalID = readGeneration, req.eventType(), answer, readGeneration+e.ExternalID
+		f(name+", read", e)
+	})
+}
+
+// eachDelivery calls f with each body of testdata whose envelope can be read.
+func eachDelivery(t testing.TB, f func(name string, e models.Event)) {
 	t.Helper()
 	for _, provider := range handlers.ProviderNames() {
 		err := fs.WalkDir(testdata, provider, func(file string, d fs.DirEntry, err error) error {

@@ -106,6 +106,9 @@ func fails(t *testing.T, r result, usage bool, texts ...string) {
 	}
 }
 
+// apiDouble is the URL of a double of the providers' APIs.
+var apiDouble = sync.OnceValue(func() string { return httptest.NewServer(testservers.API(samples())).URL })
+
 // isolate makes an empty folder the current one, and clears the environment but for addresses at which nothing listens.
 func isolate(t *testing.T) {
 	t.Helper()
@@ -134,6 +137,12 @@ func serve(t *testing.T, database string) admin {
 	t.Setenv("ADDR", "127.0.0.1:0")
 	t.Setenv("ADMIN_ADDR", "127.0.0.1:0")
 	t.Setenv("DATABASE_URL", database)
+	for provider, api := range jobs.NewRegistry().APIs() {
+		t.Setenv(strings.ToUpper(provider)+"_API_URL", apiDouble()+"/"+provider)
+		for _, credential := range api.Credentials {
+			t.Setenv(credential, "token-of-the-double")
+		}
+	}
 	c, err := app.LoadConfig()
 	if err != nil {
 		t.Fatal(err)
