@@ -26,6 +26,7 @@ import (
 	"example.com/identity-webhooks/app"
 	"example.com/identity-webhooks/app/testservers"
 	"example.com/identity-webhooks/handlers"
+	"example.com/identity-webhooks/jobs"
 )
 
 // leak is a part of every secret in TestSecretsAreNowhere.
@@ -50,6 +51,12 @@ func secretSettings(b backend, outside string) map[string]string {
 	}
 	for _, name := range []string{"LEGALTALENT", "TRST", "TRUSTGATE", "TRUSTIST"} {
 		settings[name+"_API_URL"], settings[name+"_API_KEY"] = outside, secretFor(name+"API")
+	}
+	for provider, api := range jobs.NewRegistry().APIs() {
+		settings[strings.ToUpper(provider)+"_API_URL"] = outside
+		for _, credential := range api.Credentials {
+			settings[credential] = secretFor(credential)
+		}
 	}
 	settings["TRST_API_KEY_ID"], settings["TRUSTIST_API_KEY_ID"] = secretFor("TRSTID"), secretFor("TRUSTISTID")
 	return settings

@@ -99,7 +99,7 @@ func canaries(t *testing.T) (list []delivered) {
 	return list
 }
 
-// canarySettings are settings full of canaries, with a sink that refuses all calls, a database whose user and password are canaries, and
+// canarySettings are settings full of canaries, with sinks that refuse all calls, a database whose user and password are canaries, and
 // a Redis that may be asked with them only.
 func canarySettings(t *testing.T, postgres *testservers.Postgres, redis *testservers.Redis, c *collector) (b backend, settings []string) {
 	t.Helper()
@@ -111,7 +111,7 @@ func canarySettings(t *testing.T, postgres *testservers.Postgres, redis *testser
 	redis.Do("ACL SETUSER " + user + " on >" + password + " ~* &* +@all")
 	login := func(url string) string { return strings.Replace(url, "://", "://"+user+":"+password+"@", 1) }
 	b = backend{login(strings.Replace(postgres.URL(), "postgres@", "", 1)), login(redis.URL())}
-	refusing := newSink(t, answering(http.StatusInternalServerError))
+	refusing, unauthorized := newSink(t, answering(http.StatusInternalServerError)), newSink(t, answering(http.StatusUnauthorized))
 	settings = []string{
 		"LOG_LEVEL=debug", "ADMIN_PASSWORD=" + password, "CALLBACK_URL=" + refusing.URL + "/" + canary, "SLACK_WEBHOOK_URL=" + refusing.URL + "/" + canary,
 		"CALLBACK_SECRET=whsec_" + base64.StdEncoding.EncodeToString([]byte(canary+strings.Repeat("x", 24))),
@@ -122,11 +122,11 @@ func canarySettings(t *testing.T, postgres *testservers.Postgres, redis *testser
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range regexp.MustCompile(`(?m)^(\w+_(API_KEY|API_KEY_ID|API_URL|PROJECT_ID))=`).FindAllSubmatch(text, -1) {
+	for _, m := range regexp.MustCompile(`(?m)^(\w+_(API_KEY|API_KEY_ID|API_TOKEN|API_URL|PROJECT_ID))=`).FindAllSubmatch(text, -1) {
 		value := canary + "-key-of-an-api"
 		switch string(m[2]) {
 		case "API_URL":
-			value = refusing.URL
+			value = unauthorized.URL // 500 would be tried again, as long as the test lasts
 		case "PROJECT_ID": // no secret
 			value = "project"
 		}
