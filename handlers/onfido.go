@@ -4,7 +4,7 @@ import "cmp"
 
 // newOnfido verifies deliveries from Onfido, which is Entrust now: hex HMAC-SHA256 of the body in X-SHA2-Signature. The key is the token
 // of the webhook. X-Signature, with SHA-1, is that of older webhooks and not accepted. No time is signed, so a repeated delivery is
-// recognised only by its ID.
+// recognized only by its ID.
 //
 // A payload does not name its environment: register one webhook for live and one for the sandbox, since each has a token of its own.
 //

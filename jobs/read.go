@@ -179,7 +179,7 @@ func (w *Worker) read(ctx context.Context, log *slog.Logger, e models.Event, req
 	}
 	sum := sha256.Sum256(lasting)
 	id := strings.Join([]string{readGeneration, req.eventType(), strings.Join(req.ids, "/"), at.Format(time.RFC3339Nano), hex.EncodeToString(sum[:8])}, ":")
-	// A read that was cut off repeats, so what was read is stored even if the task was cancelled meanwhile.
+	// A read that was cut off repeats, so what was read is stored even if the task was canceled meanwhile.
 	receipt, err := w.Store.AddEvent(context.WithoutCancel(ctx), models.Event{
 		Provider: e.Provider, Generation: readGeneration, ExternalID: shortID(id), Derived: true, Type: req.eventType(),
 		TenantID: e.TenantID, CorrelationID: e.CorrelationID, Sandbox: e.Sandbox,
