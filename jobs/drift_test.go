@@ -106,7 +106,7 @@ func TestSamplesDoNotDrift(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	eachSample(t, func(name string, e models.Event) {
+	eachDelivery(t, func(name string, e models.Event) {
 		if known, listed := d.fields[e.Provider+"/"+e.Generation+"/"+e.Type]; listed {
 			if fields := newFields(e.Body, known); len(fields) > 0 {
 				t.Errorf("%s has new fields: %v", name, fields)
