@@ -37,6 +37,7 @@ type App struct {
 	drift    *jobs.Drift
 	expiry   *jobs.Retention // nil if payloads are kept forever, or the role is receiver
 	watch    *subscriptions.Watch
+	keys     keyrings
 	public   listening
 	admin    listening
 	closings []func() error
@@ -91,7 +92,7 @@ func (a *App) connect(ctx context.Context, c Config, samples fs.FS) error {
 		return fmt.Errorf("open tracing: %w", err)
 	}
 	if c.Role == RoleWorker { // only receivers need the secrets and check the subscriptions
-		c.Secrets, c.API.CheckInterval = nil, 0
+		c.Secrets, c.PublicKeys, c.API.CheckInterval = nil, nil, 0
 	}
 	active, err := c.Providers()
 	if err != nil {
@@ -120,6 +121,8 @@ func (a *App) connect(ctx context.Context, c Config, samples fs.FS) error {
 	a.watch = subscriptions.NewWatch(c.API, c.Secrets, a.store, a.log)
 	receiver := handlers.NewReceiver(a.store, registry.Queue, a.relay.Wake, rejections, a.log)
 	receiver.Trace(tracer)
+	a.keys = newKeyrings(c, a.log)
+	receiver.AskForKeys(a.keys.ask)
 	router := handlers.NewRouter(receiver, active, newReadiness(a.store.Ready, outage).check, a.log)
 	a.public.prepare(behindProxies(c.TrustedProxies, router), maxConnections, a.log)
 	if c.TLSCert != "" {
@@ -212,6 +215,7 @@ func (a *App) Run(ctx context.Context) error {
 		})
 	}
 	g.Go(func() error { return a.watch.Run(running) })
+	g.Go(func() error { return a.keys.Run(running) })
 	g.Go(func() error {
 		defer stopWorking()
 		return a.relay.Run(offering)

@@ -58,8 +58,10 @@ type Config struct {
 	EncryptionKeys []models.Key `env:"-"`
 	// TrustedProxies are the networks whose X-Forwarded-For header is trusted.
 	TrustedProxies []netip.Prefix `env:"-"`
-	// Secrets are the active secrets of each provider that has any.
+	// Secrets are the active secrets of each provider that has any. The list of a provider with PublicKeys may be empty.
 	Secrets map[string][]handlers.Secret `env:"-"`
+	// PublicKeys are the keys of each provider that signs with keys of its own, if there are credentials to get them. At first there is none.
+	PublicKeys map[string]*handlers.Keys `env:"-"`
 	// SecretPaths are the files that …_FILE variables name, by the variable without _FILE.
 	SecretPaths map[string]string `env:"-"`
 	// SecretsFile is the file that development secrets came from; empty otherwise.
@@ -286,12 +288,12 @@ func (c *Config) Clients() jobs.ClientConfig {
 	}
 }
 
-// Providers returns the providers that have a secret, by name.
+// Providers returns the providers that have a secret or keys of their own, by name.
 func (c *Config) Providers() (map[string]handlers.Provider, error) {
 	active := map[string]handlers.Provider{}
 	var p problems
 	for _, name := range slices.Sorted(maps.Keys(c.Secrets)) {
-		provider, err := handlers.NewProvider(name, handlers.Settings{Secrets: c.Secrets[name], Options: c.Options})
+		provider, err := handlers.NewProvider(name, handlers.Settings{Secrets: c.Secrets[name], Keys: c.PublicKeys[name], Options: c.Options})
 		if err != nil {
 			p.addf("%s: %w", SecretName(name), err)
 			continue

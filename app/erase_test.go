@@ -57,10 +57,11 @@ func (p *marked) mark(v any, eventType string) any {
 	return v
 }
 
-// eventsAbout makes each sample of a provider into an event about the person, except those about companies.
+// eventsAbout makes each sample of a provider into an event about the person, except those about companies. There is none if the provider's
+// events only name what is to be read: then the double of its API says whom they are about.
 func eventsAbout(t *testing.T, r *running, provider string, p *marked, at time.Time) (bodies [][]byte) {
 	t.Helper()
-	registry := jobs.NewRegistry()
+	registry, namesPeople := jobs.NewRegistry(), false
 	for _, s := range allTemplates(t) {
 		if s.provider != provider {
 			continue
@@ -70,6 +71,7 @@ func eventsAbout(t *testing.T, r *running, provider string, p *marked, at time.T
 		if facts.Company != nil && facts.Company.Owner == nil || facts.Case != nil && facts.Case.CompanyID != "" {
 			continue
 		}
+		namesPeople = namesPeople || facts.SubjectID != ""
 		text := s.event(uuid.NewString(), p.subject, at)
 		if facts.Company != nil {
 			text = bytes.ReplaceAll(text, []byte(strconv.Quote(facts.Company.Owner.OwnerID)), []byte(strconv.Quote(p.subject)))
@@ -86,6 +88,9 @@ func eventsAbout(t *testing.T, r *running, provider string, p *marked, at time.T
 		}
 		bodies = append(bodies, body)
 	}
+	if !namesPeople {
+		return nil
+	}
 	return bodies
 }
 
@@ -98,6 +103,9 @@ func TestErase(t *testing.T) {
 		for provider := range r.providers {
 			p := &marked{subject: uuid.NewString()}
 			first := eventsAbout(t, r, provider, p, now)
+			if len(first) == 0 {
+				continue
+			}
 			for _, body := range first {
 				r.send(provider, body)
 			}

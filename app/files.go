@@ -32,7 +32,7 @@ func LoadConfig() (Config, error) {
 	if err != nil {
 		return c, UsageError{err}
 	}
-	if len(c.Secrets) > 0 || c.Env != Development {
+	if c.hasSecret() || c.Env != Development {
 		return c, nil
 	}
 	vars, err := developmentSecrets(devSecrets)
@@ -45,6 +45,16 @@ func LoadConfig() (Config, error) {
 		return c, UsageError{errors.Join(p...)}
 	}
 	return c, nil
+}
+
+// hasSecret reports whether any provider has a secret, and not only keys of its own.
+func (c *Config) hasSecret() bool {
+	for _, secrets := range c.Secrets {
+		if len(secrets) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // Environ returns the environment plus the variables that only .env sets. Errors are UsageErrors.

@@ -67,7 +67,7 @@ func sampleSender(url string, active map[string]handlers.Provider) func(context.
 	return func(ctx context.Context, provider string, sample []byte) (string, error) {
 		p := active[provider]
 		if p == nil {
-			return "", fmt.Errorf("%s is not set", SecretName(provider))
+			return "", fmt.Errorf("%s is not set", handlers.Needs(provider))
 		}
 		body, err := payload.Renew(p, sample, time.Now())
 		if err != nil {

@@ -55,13 +55,14 @@ func (c *Config) readFiles(vars map[string]string, p *problems) {
 func (c *Config) checkSecrets(vars map[string]string, p *problems) {
 	before := len(*p)
 	c.Secrets = readSecrets(vars, p)
+	c.readKeys(p)
 	if len(*p) > before {
 		return
 	}
 	var names []string
 	inFile := false // perhaps one that cannot be read
 	for _, provider := range handlers.ProviderNames() {
-		names = append(names, SecretName(provider))
+		names = append(names, handlers.Needs(provider))
 		inFile = inFile || c.SecretPaths[SecretName(provider)] != ""
 	}
 	if len(c.Secrets) == 0 && !inFile && c.Env == Production && c.Role != RoleWorker {
@@ -78,6 +79,26 @@ func (c *Config) checkSecrets(vars map[string]string, p *problems) {
 		}
 	}
 	c.Warnings = append(c.Warnings, c.weakPasswords()...)
+}
+
+// readKeys turns on the providers that sign with keys of their own, if there are credentials to get the keys. In production, their secrets
+// are refused: who knows one can sign as the provider.
+func (c *Config) readKeys(p *problems) {
+	c.PublicKeys = map[string]*handlers.Keys{}
+	for _, provider := range handlers.ProviderNames() {
+		api, hasKeys := handlers.KeyAPIOf(provider)
+		if !hasKeys {
+			continue
+		}
+		if c.Env == Production && len(c.Secrets[provider]) > 0 {
+			p.addf("%s is for development only: %s signs with keys of its own; set %s", SecretName(provider), handlers.ProviderTitle(provider), handlers.Needs(provider))
+		}
+		isMissing := func(credential string) bool { return c.APIs[provider].Credentials[credential] == "" }
+		if !slices.ContainsFunc(api.Credentials, isMissing) {
+			c.PublicKeys[provider] = &handlers.Keys{}
+			c.Secrets[provider] = append([]handlers.Secret{}, c.Secrets[provider]...)
+		}
+	}
 }
 
 // readSecrets reads the secrets of each provider. A secret cannot be one of the sandbox and a real one: what it verifies would not count.

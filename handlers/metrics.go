@@ -22,7 +22,7 @@ var results = []string{resultAccepted, resultRepeated, resultQuarantined, result
 // reasons lists the reasons in the metrics. Of a longer Reason, the text before the colon counts.
 var reasons = []Reason{
 	MissingSignature, WeakSignature, RepeatedHeader, MalformedSignature, MissingTimestamp, MalformedTimestamp, TooOld, FromTheFuture, WrongSecret, WrongToken,
-	MissingID, MalformedID, WrongID, UnknownKey, RefusedHash, NoReason, noPath, noSecret, noToken, wrongMethod, bodyCut, Reason(errTooLarge.Error()), Reason(errBusy.Error()),
+	MissingID, MalformedID, WrongID, UnknownKey, ExpiredKey, RefusedHash, NoReason, noPath, noSecret, noToken, wrongMethod, bodyCut, Reason(errTooLarge.Error()), Reason(errBusy.Error()),
 }
 
 // metrics are the receiver's. Strangers cannot create labels: those of the provider and the reason are taken from our own lists.

@@ -17,7 +17,8 @@ var providers = map[string]struct {
 	title   string // as the provider writes its name; if empty, the name
 	new     func(name string, s Settings) (Provider, error)
 	options []Option
-	token   bool // the secret is a token at the end of the path
+	token   bool    // the secret is a token at the end of the path
+	keys    *KeyAPI // the provider signs with keys of its own; secrets are for development only
 	// retries is how long the provider sends a delivery again that was not answered with 200; 0 if its documentation does not say.
 	retries time.Duration
 }{
@@ -51,6 +52,7 @@ type Provider interface {
 
 	// Sign returns the request that the provider would send for the body at this time, signed with the first secret. If the event's ID is
 	// in a header only, it is the one that Envelope derives from the body. If the time of signing is in the body, it is made acceptable.
+	// Without a secret, the request is not signed.
 	Sign(body []byte, at time.Time) Request
 
 	// Schemes describes the signatures that Verify accepts. If a delivery has the headers of several, the first scheme decides.
@@ -75,7 +77,7 @@ type Envelope struct {
 	TenantID      string
 	CorrelationID string
 	Secret        int      // index of the secret that verified it
-	Fingerprint   string   // of that secret; set by providers from NewProvider
+	Fingerprint   string   // of that secret, or of the ID of the provider's key; set by providers from NewProvider
 	Sandbox       bool     // it comes from the provider's sandbox, according to its secret or its body
 	Warnings      []string // for the log; they never quote the body
 }
@@ -90,6 +92,7 @@ type Request struct {
 // Settings are a provider's secrets and options. All secrets are active.
 type Settings struct {
 	Secrets []Secret
+	Keys    *Keys             // of a provider with a KeyAPI
 	Options map[string]string // by environment variable; if missing, the default is used
 }
 
@@ -130,14 +133,30 @@ func RetriesFor(name string) time.Duration { return providers[name].retries }
 // ProviderOptions lists the options of a provider.
 func ProviderOptions(name string) []Option { return providers[name].options }
 
-// NewProvider returns the provider with that name. It is an error if the name is unknown, if there is no secret, if a secret is empty,
-// which would verify everybody, or cannot be decoded, or if an option is invalid.
+// KeyAPIOf returns where to get the keys of a provider that signs with keys of its own. Its secrets are for development only.
+func KeyAPIOf(name string) (api KeyAPI, hasKeys bool) {
+	if keys := providers[name].keys; keys != nil {
+		return *keys, true
+	}
+	return KeyAPI{}, false
+}
+
+// Needs names the environment variables that turn a provider on.
+func Needs(name string) string {
+	if api, hasKeys := KeyAPIOf(name); hasKeys {
+		return strings.Join(api.Credentials, " and ")
+	}
+	return strings.ToUpper(name) + "_WEBHOOK_SECRET"
+}
+
+// NewProvider returns the provider with that name. It is an error if the name is unknown, if there is neither a secret nor Keys, if a secret
+// is empty, which would verify everybody, or cannot be decoded, or if an option is invalid.
 func NewProvider(name string, s Settings) (Provider, error) {
 	known, ok := providers[name]
 	if !ok {
 		return nil, fmt.Errorf("unknown provider %q", name)
 	}
-	if len(s.Secrets) == 0 {
+	if len(s.Secrets) == 0 && (known.keys == nil || s.Keys == nil) {
 		return nil, fmt.Errorf("%s: no secret", name)
 	}
 	l := labelled{secrets: s.Secrets}
@@ -163,7 +182,7 @@ type labelled struct {
 
 func (l labelled) Verify(d Delivery) (Envelope, error) {
 	e, err := l.Provider.Verify(d)
-	if isVerified(err) {
+	if isVerified(err) && e.Fingerprint == "" {
 		e.Fingerprint = l.fingerprints[e.Secret]
 		e.Sandbox = e.Sandbox || l.secrets[e.Secret].Sandbox
 	}
@@ -210,6 +229,7 @@ const (
 	WrongToken         Reason = "wrong path token"
 	WrongID            Reason = "header names another event than the body"
 	UnknownKey         Reason = "unknown key"
+	ExpiredKey         Reason = "expired key"
 	NoReason           Reason = "not verified"
 )
 

@@ -31,16 +31,25 @@ type Receiver struct {
 	log        *slog.Logger
 	now        func() time.Time
 	tracer     trace.Tracer // nil means none
+	askForKey  func(ctx context.Context, provider, id string) bool
 }
 
 // NewReceiver returns a Receiver. It asks queueOf for the queue of each event, and calls wake, which must not block, when a new event is
 // stored.
 func NewReceiver(store *models.Store, queueOf func(provider, generation, eventType string) string, wake func(), rejections *Rejections, log *slog.Logger) *Receiver {
-	return &Receiver{store, queueOf, wake, rejections, newBodyMemory(), newLimits(), newMetrics(), log, time.Now, nil}
+	return &Receiver{store, queueOf, wake, rejections, newBodyMemory(), newLimits(), newMetrics(), log, time.Now, nil, noKey}
 }
+
+func noKey(context.Context, string, string) bool { return false }
 
 // Trace makes the receiver record the verified deliveries. Call it before the first one.
 func (r *Receiver) Trace(t trace.Tracer) { r.tracer = t }
+
+// AskForKeys makes the receiver call ask when a delivery names a key of the provider that is not known, and verify the delivery again if ask
+// returns true. Strangers choose the ID, so ask must limit its work. The provider waits for ask. Call AskForKeys before the first delivery.
+func (r *Receiver) AskForKeys(ask func(ctx context.Context, provider, id string) bool) {
+	r.askForKey = ask
+}
 
 // receive returns the handler for the deliveries of one provider.
 func (r *Receiver) receive(name string, p Provider) gin.HandlerFunc {
@@ -54,6 +63,9 @@ func (r *Receiver) receive(name string, p Provider) gin.HandlerFunc {
 		received := time.Now()
 		d := Delivery{Header: c.Request.Header, Token: token(c), Body: body, ReceivedAt: r.now()}
 		envelope, err := p.Verify(d)
+		if unknown, is := errors.AsType[keyUnknown](err); is && r.askForKey(c.Request.Context(), name, unknown.id) {
+			envelope, err = p.Verify(d)
+		}
 		if !isVerified(err) {
 			r.reject(c, name, err)
 			return

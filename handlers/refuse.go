@@ -87,7 +87,7 @@ func misdirected(path string, active map[string]Provider) (provider string, reas
 		slices.Sort(paths)
 		return "", noPath + Reason(": want one of "+strings.Join(paths, ", "))
 	case !isActive:
-		return provider, noSecret + Reason(fmt.Sprintf(": set %s_WEBHOOK_SECRET", strings.ToUpper(provider)))
+		return provider, noSecret + Reason(": set "+Needs(provider))
 	case known.token && len(segments) < 3:
 		return provider, noToken + Reason(fmt.Sprintf(": want /webhooks/%s/<token>", provider))
 	case known.token:

@@ -18,10 +18,11 @@ import (
 	"github.com/tidwall/sjson"
 )
 
-// Scheme describes how a provider signs: with an HMAC in a header. Deliveries are verified and signed according to it, and tools use it to
-// explain why a signature is wrong.
+// Scheme describes how a provider signs: with an HMAC in a header, or with a token. Deliveries with an HMAC are verified and signed according
+// to it, and tools use it to explain why a signature is wrong.
 type Scheme struct {
 	Header    string        // carries the signature; empty if there is only a token in the path
+	JWT       bool          // the header is a JSON Web Token with the hash of the body and the time; what follows does not apply
 	Previous  string        // carries one more while the secret is rotated, made with the one before; empty if no header does
 	Weak      []string      // carry signatures that do not cover the bytes of the body: they are never enough
 	Prefix    string        // before the MAC

@@ -69,8 +69,9 @@ type request struct {
 	ids    []string // of what is read
 	body   any      // sent as JSON, unless it is nil
 
-	updated  string // the answer's member with the time of its last change; without one, the time is that of the event
-	volatile string // a member that differs in each answer and means nothing
+	updated  string                           // the answer's member with the time of its last change; without one, the time is that of the event
+	at       func(answer gjson.Result) string // returns that time, if it is not always the same member
+	volatile string                           // a member that differs in each answer and means nothing
 
 	more string // the member of the answer that gets the answer to another call; empty if one call is enough
 	next func(answer gjson.Result) request
@@ -167,8 +168,11 @@ func (w *Worker) read(ctx context.Context, log *slog.Logger, e models.Event, req
 		}
 		return fmt.Errorf("read %s: %w", req.eventType(), err)
 	}
+	if req.at == nil {
+		req.at = func(answer gjson.Result) string { return answer.Get(req.updated).String() }
+	}
 	at := e.OccurredAt
-	if updated, err := time.Parse(time.RFC3339, gjson.GetBytes(answer, req.updated).String()); err == nil && req.updated != "" {
+	if updated, err := time.Parse(time.RFC3339, req.at(gjson.ParseBytes(answer))); err == nil {
 		at = models.At(updated)
 	}
 	lasting := answer

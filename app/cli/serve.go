@@ -85,8 +85,8 @@ func banner(w io.Writer, c app.Config, a *app.App) {
 			fmt.Fprintf(w, "  webhooks    POST %s/webhooks/%s\n", base, path)
 		}
 		for _, name := range handlers.ProviderNames() {
-			if len(c.Secrets[name]) == 0 {
-				fmt.Fprintf(w, "  off         %s: set %s\n", name, app.SecretName(name))
+			if _, isOn := c.Secrets[name]; !isOn {
+				fmt.Fprintf(w, "  off         %s: set %s\n", name, handlers.Needs(name))
 			}
 		}
 	}

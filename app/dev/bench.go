@@ -32,6 +32,7 @@ type bench struct {
 	Env
 	url, admin, dup        string
 	providers              []string
+	all                    bool // no providers were named
 	connections, customers int
 	rate, repeat           float64 // repeat is dup as a fraction
 	duration               time.Duration
@@ -74,7 +75,7 @@ then covers what was sent.`,
 	f := cmd.Flags()
 	f.StringVar(&b.url, "url", "", "measure the server at this URL; it must have the same secrets")
 	f.StringVar(&b.admin, "admin", "", "with --url: the address of its admin API (default: ADMIN_ADDR)")
-	f.StringSliceVar(&b.providers, "providers", nil, "send events of these providers (default: all)")
+	f.StringSliceVar(&b.providers, "providers", nil, "send events of these providers (default: all that need no API)")
 	f.StringVar(&b.dup, "dup", "0%", "send this percentage of the acknowledged events again")
 	f.IntVar(&b.connections, "connections", 32, "send over this many connections")
 	f.IntVar(&b.customers, "customers", 10_000, "spread the events over this many customers of each provider")
@@ -99,7 +100,7 @@ func (b *bench) check() error {
 	if b.admin != "" && b.url == "" {
 		problems = append(problems, usagef("--admin needs --url"))
 	}
-	if len(b.providers) == 0 {
+	if b.all = len(b.providers) == 0; b.all {
 		b.providers = handlers.ProviderNames()
 	}
 	for _, name := range b.providers {

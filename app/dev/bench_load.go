@@ -46,7 +46,7 @@ func (b *bench) prepare() error {
 		return err
 	}
 	registry := jobs.NewRegistry()
-	for _, provider := range b.providers {
+	for _, provider := range slices.Clone(b.providers) {
 		var found []benchSample
 		for _, name := range names {
 			if !strings.HasPrefix(name, provider+"/") || len(found) == samplesPerProvider {
@@ -59,6 +59,10 @@ func (b *bench) prepare() error {
 			if sample, ok := newBenchSample(registry, provider, b.signers[provider], body); ok {
 				found = append(found, sample)
 			}
+		}
+		if len(found) == 0 && b.all { // its events only name what is to be read
+			b.providers = slices.DeleteFunc(b.providers, func(name string) bool { return name == provider })
+			continue
 		}
 		if len(found) == 0 {
 			return usagef("bench cannot make events of %s: testdata has no suitable sample about a person", provider)

@@ -111,7 +111,7 @@ func TestBenchFlags(t *testing.T) {
 // preparedBench is one that can make events.
 func preparedBench(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{Env: Env{Samples: samples()}, providers: handlers.ProviderNames(), connections: 1, customers: 10, shuffle: true,
+	b := &bench{Env: Env{Samples: samples()}, providers: handlers.ProviderNames(), all: true, connections: 1, customers: 10, shuffle: true,
 		runID: "test", start: testTime, signers: map[string]handlers.Provider{}}
 	for _, name := range b.providers {
 		p, err := withSecret(name, "any")

@@ -319,8 +319,9 @@ func checkAPIs(_ context.Context, c app.Config) (found []finding) {
 	registry := jobs.NewRegistry().APIs()
 	for _, provider := range sortedKeys(registry) {
 		missing := strings.Join(registry[provider].Missing(c.APIs[provider]), " and ")
+		_, isOn := c.Secrets[provider]
 		switch {
-		case len(c.Secrets[provider]) == 0:
+		case !isOn:
 		case missing != "":
 			found = append(found, warn(fmt.Sprintf("%s: %s is not set, so events that only name what changed fail", provider, missing),
 				"set it and restart; then replay them: go run . resend --failed")...)

@@ -256,6 +256,9 @@ func (i *inspector) curl(e models.Event) string {
 		return "# There is no secret for " + e.Provider + ", so the event cannot be signed."
 	}
 	signed := p.Sign(e.Body, time.Now())
+	if header := p.Schemes()[0].Header; header != "" && signed.Header.Get(header) == "" {
+		return "# " + e.Provider + " signs with a key of its own, so the event cannot be signed."
+	}
 	target := quote(i.PublicURL + "/webhooks/" + signed.Path)
 	if handlers.TokenInPath(e.Provider) {
 		target = quote(i.PublicURL+"/webhooks/"+e.Provider+"/") + `"$` + strings.ToUpper(e.Provider) + `_WEBHOOK_SECRET"`

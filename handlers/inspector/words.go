@@ -166,7 +166,9 @@ func advice(r handlers.Rejection) string {
 	case handlers.WrongID:
 		return "Somebody combined the headers of one event with the body of another. Report it to the provider if it continues."
 	case handlers.UnknownKey:
-		return "The provider signs with a key that is not known yet. It was asked to send the delivery again."
+		return "The provider's API did not have the key, or did not answer: the log says which. The provider was asked to send the delivery again."
+	case handlers.ExpiredKey:
+		return "The provider no longer signs with this key. Somebody may have sent an old delivery again."
 	}
 	switch reason := string(r.Reason); {
 	case strings.HasPrefix(reason, "no such path"):

@@ -86,7 +86,7 @@ func Diagnose(c Case) (Finding, error) {
 
 // provider returns a provider with its secrets.
 func (c Case) provider(name string) (handlers.Provider, error) {
-	return handlers.NewProvider(name, handlers.Settings{Secrets: c.Secrets[name], Options: c.Options})
+	return handlers.NewProvider(name, handlers.Settings{Secrets: c.Secrets[name], Keys: &handlers.Keys{}, Options: c.Options})
 }
 
 // invalid makes a finding from faults. The first is the one to fix first.
@@ -149,6 +149,8 @@ func (c Case) faults(p handlers.Provider, reason handlers.Reason) []fault {
 		return []fault{{"malformed_id", s.ID + " is longer than 255 bytes, or not UTF-8.", "Send the event's ID in it, as short text."}}
 	case h.Get(s.Header) == "":
 		return []fault{c.noSignature(s)}
+	case s.JWT:
+		return c.tokenFaults(s)
 	case reason == handlers.RefusedHash:
 		return []fault{refusedHash(s, h.Get(s.HashNamed))}
 	}
