@@ -26,6 +26,7 @@ var providers = map[string]struct {
 	"legaltalent": {title: "Legal Talent", new: newLegalTalent, options: []Option{legalTalentContent}},
 	"onfido":      {title: "Onfido", new: newOnfido},
 	"persona":     {title: "Persona", new: newPersona, retries: 52 * time.Hour},
+	"plaid":       {title: "Plaid", new: newPlaid, keys: &plaidKeys, retries: 24 * time.Hour},
 	"stripe":      {title: "Stripe Identity", new: newStripe, retries: 3 * 24 * time.Hour},
 	"sumsub":      {title: "Sumsub", new: newSumsub, options: []Option{sumsubSHA1}, retries: 25 * time.Hour},
 	"trst":        {title: "TRST", new: newTRST, retries: 14 * 24 * time.Hour},

@@ -35,6 +35,7 @@ func NewRegistry() *Registry {
 	legalTalentEvents(r)
 	onfidoEvents(r)
 	personaEvents(r)
+	plaidEvents(r)
 	standardWebhooksEvents(r)
 	stripeEvents(r)
 	sumsubEvents(r)

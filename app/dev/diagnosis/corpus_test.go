@@ -13,7 +13,7 @@ import (
 	"example.com/identity-webhooks/handlers"
 )
 
-// labelled is a delivery of testdata/verify. Its MAC was made with Python's hmac.
+// labelled is a delivery of testdata/verify. Its MAC was made with Python's hmac, or its token with Python's cryptography.
 type labelled struct {
 	Name          string
 	Provider      string

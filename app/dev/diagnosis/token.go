@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -43,7 +42,7 @@ func (c Case) tokenFaults(s handlers.Scheme) (faults []fault) {
 	if found {
 		faults = append(faults, c.keyFaults(d)...)
 	}
-	faults = append(faults, stale(s, strconv.FormatInt(issued.Int(), 10), c.Delivery.ReceivedAt)...)
+	faults = append(faults, stale(s, time.Unix(issued.Int(), 0), c.Delivery.ReceivedAt)...)
 	if len(faults) == 0 {
 		return []fault{undecided}
 	}
