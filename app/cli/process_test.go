@@ -223,7 +223,7 @@ func TestProvidersWithoutSecret(t *testing.T) {
 	p.signal(t, syscall.SIGTERM)
 	p.wait(t)
 	for _, name := range names[1:] {
-		if off := fmt.Sprintf("  off         %s: set %s_WEBHOOK_SECRET", name, strings.ToUpper(name)); !slices.Contains(p.output, off) {
+		if off := fmt.Sprintf("  off         %s: set %s", name, handlers.Needs(name)); !slices.Contains(p.output, off) {
 			t.Errorf("%q is missing in:\n%s", off, strings.Join(p.output, "\n"))
 		}
 	}
