@@ -5,12 +5,15 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"flag"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -27,6 +30,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	// Most tests wait rather than compute. A flag of the command line counts all the same.
+	if err := flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))); err != nil {
+		panic(err)
+	}
 	code := testservers.Main(m)
 	if err := os.RemoveAll(buildDir); err != nil {
 		panic(err)

@@ -7,11 +7,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"example.com/identity-webhooks/app"
 	"example.com/identity-webhooks/jobs"
+	"example.com/identity-webhooks/models"
 )
 
 // TestInspectorCopiesCommands: the curl command that the inspector offers delivers the event again, so that the receiver knows it. A shell
@@ -90,7 +92,8 @@ func TestInspectorSendsSamples(t *testing.T) {
 		}
 	}
 	r.settle()
-	if n, failed := len(r.events("")), len(r.events("status=failed")); n != 2*len(catalogue) || failed > 0 {
+	sent := slices.DeleteFunc(r.events(""), func(e models.Event) bool { return e.Generation == "read" }) // what was read about them
+	if n, failed := len(sent), len(r.events("status=failed")); n != 2*len(catalogue) || failed > 0 {
 		t.Errorf("%d events, %d of them failed; want %d", n, failed, 2*len(catalogue))
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"example.com/identity-webhooks/app"
 	"example.com/identity-webhooks/handlers"
+	"example.com/identity-webhooks/jobs"
 )
 
 // readme returns what is documented: the README, and the details beside this package.
@@ -46,6 +47,12 @@ func TestDocumentedConfiguration(t *testing.T) {
 		defaults[app.SecretName(p)] = ""
 		for _, o := range handlers.ProviderOptions(p) {
 			defaults[o.Name] = o.Default
+		}
+	}
+	for provider, api := range jobs.NewRegistry().APIs() {
+		defaults[strings.ToUpper(provider)+"_API_URL"] = api.URL
+		for _, credential := range api.Credentials {
+			defaults[credential] = ""
 		}
 	}
 	text, err := os.ReadFile(filepath.Join("..", ".env.example"))
