@@ -202,3 +202,22 @@ func TestUnreadableIsStored(t *testing.T) {
 		t.Errorf("stored %q with reason %q", full.Body, full.Error)
 	}
 }
+
+// TestSandboxSecretChangesNobody: what a secret of a provider's sandbox verified is recorded as a sandbox event and changes no customer.
+func TestSandboxSecretChangesNobody(t *testing.T) {
+	t.Parallel()
+	const sandbox = "whsec_c2FuZGJveC1zYW5kYm94LXNhbmRib3gh"
+	v := anyVerdicts(t)
+	signer, err := handlers.NewProvider(v.provider, handlers.Settings{Secrets: []handlers.Secret{{Value: sandbox}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := start(t, sqlite(t), app.SandboxSecretName(v.provider)+"="+sandbox)
+	r.providers = map[string]handlers.Provider{v.provider: signer}
+	_, body := v.verified()
+	r.accept(v.provider, body)
+	r.settle()
+	if e := r.events(""); len(e) != 1 || e[0].Outcome != models.Sandbox || len(r.customers("")) > 0 {
+		t.Errorf("%+v and customers %+v, want a sandbox event and nobody", e, r.customers(""))
+	}
+}
