@@ -42,7 +42,7 @@ func TestRecipes(t *testing.T) {
 
 // untouched are slow tests of memory, disks, outages, killed processes and floods, which no recipe touches.
 const untouched = "Memory|DiskFull|Killed|KillAnything|NoPersonalDataInLog|DeadLetters|Connections|BusyStrangers|SlowSend|Outages|Shutdown|" +
-	"Changes|Encryption|FollowUpHangs|TLS|InstallationsShare"
+	"Changes|Encryption|FollowUpHangs|TLS|InstallationsShare|InBrowser|Monitoring|Prometheus"
 
 // step is one instruction of a recipe: a file to create, an edit of a file, or commands to run.
 type step struct{ kind, path, text string }
