@@ -31,7 +31,7 @@ const (
 	keyBurst      = 10
 	// keyRefusal is how long a key that the provider does not know is not asked for again.
 	keyRefusal = 10 * time.Minute
-	// keyCheck is how often known keys are asked for again, since a key may have got a date on which it expires.
+	// keyCheck is how often keys without a date of expiry are asked for again, since they may have got one.
 	keyCheck = time.Hour
 )
 
@@ -79,7 +79,7 @@ func (k keyrings) ask(ctx context.Context, provider, id string) bool {
 	return err == nil
 }
 
-// Run asks for the known keys again now and then, until ctx is done.
+// Run checks the known keys every keyCheck, until ctx is done.
 func (k keyrings) Run(ctx context.Context) error {
 	var g errgroup.Group
 	for _, ring := range k {
@@ -139,7 +139,7 @@ func (k *keyring) get(ctx context.Context, id string) error {
 	return nil
 }
 
-// check asks for the keys again that have not expired.
+// check asks again for the keys that have no date of expiry.
 func (k *keyring) check(ctx context.Context) {
 	for id, known := range k.keys.All() {
 		if !known.Expires.IsZero() {

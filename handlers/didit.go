@@ -12,12 +12,12 @@ import (
 const diditMaxAge = 600 * time.Second
 
 // newDidit verifies deliveries from Didit: hex HMAC-SHA256 of the body in X-Signature. For a day after a rotation of the secret,
-// X-Signature-Previous has the same with the secret before. The key is the secret verbatim.
+// X-Signature-Previous has the same with the previous secret. The key is the secret verbatim.
 //
 // The time of signing is timestamp in the body. X-Timestamp repeats it, but is not signed, so it is not read. X-Signature-V2 covers the body
-// as it is after another program has written its JSON again, which is for receivers without the original bytes. X-Signature-Simple covers
-// four members only: not the decision, and not whom it is about. Neither is accepted, nor is a body that a proxy has rewritten. The
-// events kyb.registry_search.resolved are not signed at all, so they are refused, too.
+// after its JSON has been decoded and encoded again, for receivers without the original bytes. X-Signature-Simple covers four members
+// only: not the decision, and not whom it is about. Neither is accepted, nor is a body that a proxy has rewritten. The events
+// kyb.registry_search.resolved are not signed at all, so they are refused, too.
 //
 // Didit does not repeat a delivery that was answered with 401. After a wrong secret, send the deliveries again from Didit's console.
 //
@@ -41,8 +41,8 @@ var diditSingular = []string{"id_verification", "nfc", "liveness", "face_match",
 // another event that says the same. If it has a new timestamp only, it is the same event. Test webhooks may have no event_id: then session,
 // type, status and created_at tell them apart.
 //
-// Which time is the event's own is not documented: timestamp, or created_at, which is some seconds older in Didit's examples. It may be the
-// session's, and then it is the same in all of a session's events. So timestamp counts. If your deliveries show that created_at is the
+// Which time is the event's own is not documented: it may be timestamp, or created_at, which is some seconds older in Didit's examples.
+// created_at may be the session's, and so the same in all of its events. So timestamp counts. If your deliveries show that created_at is the
 // event's, put it first: a retry will then not count as newer than what happened since the first try.
 func diditEnvelope(body []byte) (Envelope, error) {
 	r, o := readBody(body, "v3")

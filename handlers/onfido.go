@@ -13,8 +13,8 @@ func newOnfido(name string, s Settings) (Provider, error) {
 	return newSigned(name, s, onfidoEnvelope, Scheme{Header: "X-SHA2-Signature", Messages: []string{signsBody}}), nil
 }
 
-// onfidoEnvelope reads a body. Onfido gives its events no ID, so an event is known by what it is about, and by the status and the time of
-// that. A check that is reopened and completed again has another time. The time of an event without one is that of its receipt.
+// onfidoEnvelope reads a body. Onfido gives its events no ID, so one is made of the type, the run, the object's ID and status, and a time.
+// A check that is reopened and completed again has another time. An event without a time gets that of its receipt.
 //
 // https://github.com/onfido/onfido-openapi-spec, schemas/webhooks/webhook_event.yaml
 func onfidoEnvelope(body []byte) (Envelope, error) {

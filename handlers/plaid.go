@@ -63,7 +63,7 @@ func plaidPrivateKey(secret string) *ecdsa.PrivateKey {
 	}
 }
 
-// Verify looks for the key last, so that a token that is wrong in itself asks nobody for a key.
+// Verify looks for the key last, so that no key is asked for if the token is wrong in itself.
 func (p plaid) Verify(d Delivery) (Envelope, error) {
 	text, err := single(d.Header, plaidScheme.Header, MissingSignature)
 	if err != nil {
@@ -123,8 +123,8 @@ func (p plaid) publicKeys(id string, at time.Time) (list []*ecdsa.PublicKey, err
 }
 
 // event returns the envelope of a verified delivery. A body has no ID and no time, and says only that something has changed: two changes of
-// one attempt have the same body. So the token identifies the event, and its time is that of the event. A repeated delivery that was signed
-// again is another event, and leads to one more read. The tools, which know the body only, make other bodies for other events.
+// one attempt have the same body. So the token identifies the event and gives its time. A repeated delivery that was signed
+// again is another event, and leads to one more read. With the development key, the body alone identifies the event.
 func (p plaid) event(body []byte, token string, at time.Time, key string, signer int) (Envelope, error) {
 	e, err := p.Envelope(body)
 	e.OccurredAt = at
@@ -146,7 +146,7 @@ func (p plaid) Envelope(body []byte) (Envelope, error) {
 	product, code := r.need(o, "webhook_type"), r.need(o, "webhook_code")
 	if r.Type = product + "." + code; len(r.Type) > maxText || product == "" || code == "" {
 		r.Type = ""
-		r.unreadable("webhook_type and webhook_code are too long")
+		r.unreadable("webhook_type and webhook_code are too long together")
 	}
 	r.CorrelationID = cmp.Or(r.optional(o, "identity_verification_id"), r.optional(o, "screening_id"), r.optional(o, "entity_screening_id"))
 	environment := r.optional(o, "environment")
@@ -154,7 +154,7 @@ func (p plaid) Envelope(body []byte) (Envelope, error) {
 	return r.result()
 }
 
-// Sign signs with the first secret. Without one, which is how it is in production, the request has no signature.
+// Sign signs with the first secret. Without one, as in production, the request has no signature.
 func (p plaid) Sign(body []byte, at time.Time) Request {
 	r := Request{Path: p.name, Header: http.Header{}, Body: body}
 	if len(p.private) == 0 {

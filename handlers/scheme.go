@@ -22,7 +22,7 @@ import (
 // to it, and tools use it to explain why a signature is wrong.
 type Scheme struct {
 	Header    string        // carries the signature; empty if there is only a token in the path
-	JWT       bool          // the header is a JSON Web Token with the hash of the body and the time; what follows does not apply
+	JWT       bool          // the header is a JSON Web Token with the body's hash and the time; below, only MaxAge and MaxAhead apply
 	Previous  string        // carries one more while the secret is rotated, made with the one before; empty if no header does
 	Weak      []string      // carry signatures that do not cover the bytes of the body: they are never enough
 	Prefix    string        // before the MAC
@@ -137,7 +137,7 @@ func (s Scheme) SignedAt(body []byte) (at time.Time) {
 	return at
 }
 
-// stamp returns the body with at as its time of signing, unless the one that it has is accepted at that time.
+// stamp returns the body with at as its time of signing. A body without that time, or with one that is still accepted, stays as it is.
 func (s Scheme) stamp(body []byte, at time.Time) []byte {
 	signed := s.SignedAt(body)
 	if age := at.Sub(signed); signed.IsZero() || age >= 0 && age < s.MaxAge-time.Minute { // the delivery takes time
@@ -155,8 +155,8 @@ func (s Scheme) SignsID() bool {
 	return slices.ContainsFunc(s.Messages, func(message string) bool { return strings.Contains(message, "{id}") })
 }
 
-// Key returns the key of the HMAC. It is an error, which does not quote the secret, if the secret cannot be decoded or the key has not the
-// length that Standard Webhooks ask for.
+// Key returns the key of the HMAC. It is an error, which does not quote the secret, if the secret cannot be decoded or the key is not
+// as long as Standard Webhooks requires.
 func (s Scheme) Key(secret string) ([]byte, error) {
 	if !s.Base64Key {
 		return []byte(secret), nil

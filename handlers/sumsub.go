@@ -10,7 +10,7 @@ var sumsubSHA1 = Option{Name: "SUMSUB_SHA1", Default: "off", Values: []string{"o
 
 // newSumsub verifies deliveries from Sumsub: a hex HMAC of the body in X-Payload-Digest, with the hash that X-Payload-Digest-Alg names.
 // Without that header it is SHA-256, as in Sumsub's sample code. The key is the webhook's own secret verbatim, not that of the app token.
-// No time is signed, so a repeated delivery is recognised only by its ID.
+// No time is signed, so a repeated delivery is recognized only by its ID.
 //
 // https://docs.sumsub.com/docs/webhook-manager
 func newSumsub(name string, s Settings) (Provider, error) {

@@ -6,7 +6,7 @@ import (
 )
 
 // newTRST verifies deliveries from TRST: hex HMAC-SHA256 of the body in X-Webhook-Signature, after "sha256=". No time is signed, so a
-// repeated delivery is recognised only by its ID.
+// repeated delivery is recognized only by its ID.
 //
 // https://docs.trstinc.ca/webhooks/security.html
 func newTRST(name string, s Settings) (Provider, error) {

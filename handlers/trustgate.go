@@ -50,7 +50,7 @@ func (p trustGate) Verify(d Delivery) (Envelope, error) {
 	return e, err
 }
 
-// trustGateEnvelope recognises the form by its members: event_type is the current generation (v2), event its test ping or workflow action,
+// trustGateEnvelope recognizes the form by its members: event_type is the current generation (v2), event its test ping or workflow action,
 // and id the older generation (v1).
 func trustGateEnvelope(body []byte) (Envelope, error) {
 	r, o := readBody(body, "v2")

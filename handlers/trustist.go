@@ -53,7 +53,7 @@ var (
 	trustistNewer = trustistNames{"Event", "Timestamp", "Session", "Id", "Status", "Progress", "CompletedAt"}
 )
 
-// Envelope recognises the form by its members: Session is the newer generation (v2), data the older one (v1), and eventType a payment or
+// Envelope recognizes the form by its members: Session is the newer generation (v2), data the older one (v1), and eventType a payment or
 // partner event, which may be sent to the same URL.
 func (p trustist) Envelope(body []byte) (Envelope, error) {
 	r, o := readBody(body, "v2")

@@ -1,18 +1,18 @@
 package handlers
 
 // newVeriff verifies deliveries from Veriff: a hex HMAC-SHA256 of the body in X-HMAC-SIGNATURE. The key is the integration's shared secret
-// verbatim. No time is signed, so a repeated delivery is recognised only by its ID.
+// verbatim. No time is signed, so a repeated delivery is recognized only by its ID.
 //
 // X-AUTH-CLIENT names the integration. It is not checked: each integration has a secret of its own, so the signature proves the same. The
-// older X-SIGNATURE, a plain hash of the body and the secret, is not accepted. The body does not say whether the integration is for tests: set
-// the secret of one that is as VERIFF_WEBHOOK_SECRET_SANDBOX.
+// older X-SIGNATURE, a plain hash of the body and the secret, is not accepted. The body does not tell test integrations from live ones: set
+// the secret of a test integration as VERIFF_WEBHOOK_SECRET_SANDBOX.
 //
 // https://devdocs.veriff.com/docs/hmac-authentication-and-endpoint-security
 func newVeriff(name string, s Settings) (Provider, error) {
 	return newSigned(name, s, veriffEnvelope, Scheme{Header: "X-HMAC-SIGNATURE", Messages: []string{signsBody}}), nil
 }
 
-// veriffEnvelope recognises the form by its members, since Veriff sends each kind of event to a URL of its own and names no type. The types
+// veriffEnvelope recognizes the form by its members, since Veriff sends each kind of event to a URL of its own and names no type. The types
 // are our words:
 //
 //	decision        has verification
@@ -24,7 +24,7 @@ func newVeriff(name string, s Settings) (Provider, error) {
 //
 // Events have no ID, so it is derived from the session, the attempt, the code, the time and what the event says. The events of a session's
 // progress have no time either. For these the time of arrival counts, so if they arrive out of order, so do their steps; a decision is not
-// affected. Two such events of one attempt with the same code count as one.
+// affected. Two of them that say the same about one attempt count as one.
 //
 // https://devdocs.veriff.com/docs/webhooks-guide
 func veriffEnvelope(body []byte) (Envelope, error) {

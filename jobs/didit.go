@@ -23,8 +23,8 @@ func diditEvents(r *Registry) {
 	ignore(r, "Didit lists it, but does not send it yet", "didit/v3/activity.created")
 }
 
-// diditPayload is the part of Didit's events that we read. A person is known by vendor_data, your own ID of them, and without it by the
-// session. If you change somebody's vendor_data at Didit, what follows is about another customer.
+// diditPayload is the part of Didit's events that we read. A person is known by vendor_data, your own ID for the person, or else by
+// the session. If you change somebody's vendor_data at Didit, later events are about another customer.
 //
 // https://docs.didit.me/integration/webhooks and https://docs.didit.me/entities/webhooks
 type diditPayload struct {
@@ -107,8 +107,8 @@ func (p diditPayload) companyID() string {
 	return cmp.Or(p.VendorBusinessID, p.VendorData, p.BusinessSessionID, p.SessionID)
 }
 
-// checks returns the results of all steps but searches of lists. A step is known by its place in the workflow, so that a later session
-// replaces what an earlier one found.
+// checks returns the document, address and face steps. A step is known by its place in the workflow, so that a later session replaces what
+// an earlier one found.
 func (p diditPayload) checks() (list []models.Check) {
 	d := p.Decision
 	add := func(kind, name string, results []diditCheck) {
@@ -125,7 +125,7 @@ func (p diditPayload) checks() (list []models.Check) {
 	return list
 }
 
-// screened adds the results of searches of lists. One that was not approved holds if it found somebody; one that was declined always does.
+// screened adds the results of searches of lists. A search that was not approved holds if it found somebody, a declined one always.
 func (p diditPayload) screened(f models.Facts) models.Facts {
 	for _, c := range steps(p.Decision.AML, p.Decision.List) {
 		s := Screening{CheckID: cmp.Or(c.NodeID, "aml"), Status: models.CheckInReview, Reason: c.Status, HitCount: c.TotalHits}
@@ -152,8 +152,8 @@ func diditStatusUpdated(_ models.Event, p diditSession) (models.Facts, error) {
 	return f, nil
 }
 
-// diditDecided returns what a status means. It counts as a reviewer's decision if the decision names a reviewer who set it. Sessions that
-// were abandoned or expired count as progress: another session may have verified the person.
+// diditDecided returns what a status means. It is a reviewer's decision if a review names this status or none. Sessions that were abandoned
+// or expired count as progress: another session may have verified the person.
 func diditDecided(p diditSession) models.Facts {
 	s := Session{Person: p.person(), Checks: p.checks(), By: models.ByAutomatic, Reason: p.Status}
 	for _, r := range p.Decision.Reviews {
@@ -176,7 +176,7 @@ func diditDecided(p diditSession) models.Facts {
 	case "abandoned", "expired":
 		s.By = models.ByProgress
 		return p.screened(sessionWithdrawn(s))
-	case "resubmitted": // the person goes on in the same session: it counts as a result, or it would leave an earlier one standing
+	case "resubmitted": // the person goes on in the same session: it counts as a result, so that it replaces an earlier one
 		s.Verdict, s.By, s.Reason = models.StatusInProgress, models.ByAutomatic, joined(p.Status, joined(p.Resubmit...))
 	case "kyc_expired": // it undoes an automatic pass; what a reviewer decided stands
 		return verdictUndone(s.Person, models.StatusPending, p.Status)
@@ -186,8 +186,8 @@ func diditDecided(p diditSession) models.Facts {
 	return p.screened(sessionCompleted(s))
 }
 
-// diditDataUpdated is sent when what a session has read is corrected, even after it was approved. Nothing is decided anew, so the status
-// and the checks stay.
+// diditDataUpdated: data.updated is sent when data that a session has read is corrected, even after it was approved. Nothing is decided
+// anew, so the status and the checks stay.
 func diditDataUpdated(_ models.Event, p diditPayload) (models.Facts, error) {
 	if p.isBusiness() {
 		return companyUpdated(models.CompanyFacts{CompanyID: p.companyID()}), nil
@@ -201,7 +201,7 @@ type diditEntity struct {
 	Status string `json:"status,omitempty" oneof:"active flagged blocked"`
 }
 
-// diditUserUpdated keeps a status other than active as a flag. Of the data, the event has the full name in one piece, which is not kept.
+// diditUserUpdated keeps a status other than active as a flag. The event has the full name in one piece, which is not kept.
 func diditUserUpdated(_ models.Event, p diditEntity) (models.Facts, error) {
 	person := Person{ID: p.VendorData, Profile: p.person().Profile}
 	switch p.Status {

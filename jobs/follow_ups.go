@@ -38,7 +38,7 @@ type FollowUp struct {
 
 	// Do does the work, after the change is committed. ctx has a deadline. If Do returns an error, it is called again later, unless
 	// the error wraps ErrPermanent. It is also called again if the process dies before Do returns. Change.Key is the same each
-	// time, so the receiver can recognise a repetition.
+	// time, so the receiver can recognize a repetition.
 	Do func(context.Context, models.Change) error
 
 	// Off is why the follow-up is turned off, such as a variable that is not set. It is then recorded and logged, but not done. Empty means

@@ -105,7 +105,7 @@ func (m *Mail) Failed(ctx context.Context, c models.Change) error {
 }
 
 // send renders the text and HTML templates of a name and sends them. The Message-ID contains the change's key, so mail servers can
-// recognise a repetition.
+// recognize a repetition.
 func (m *Mail) send(ctx context.Context, c models.Change, template, subject string) error {
 	if c.After.Email == "" {
 		return fmt.Errorf("%w: no e-mail address is known", ErrSkipped)

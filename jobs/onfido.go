@@ -11,17 +11,16 @@ import (
 	"example.com/identity-webhooks/models"
 )
 
-// onfidoEvents lists the event types of Onfido. Those of a workflow run have its content. The others name what changed, or do not name the
-// person, so that has to be read.
+// onfidoEvents lists the event types of Onfido. workflow_run.completed may have all that we need. For the others, it is read from the API.
 func onfidoEvents(r *Registry) {
 	r.api("onfido", API{URL: "https://api.eu.onfido.com/v3.6", Credentials: []string{"ONFIDO_API_TOKEN"}, authorize: onfidoAuthorize})
 	on(r, "onfido/v1/workflow_run.completed", onfidoRunCompleted)
-	reads(r, "onfido/v1/workflow_run.completed", onfidoReadRun)
+	reads(r, "onfido/v1/workflow_run.completed", onfidoRunRequest)
 	on(r, "onfido/v1/workflow_task.completed", onfidoTaskCompleted)
-	reads(r, "onfido/v1/workflow_task.completed", onfidoReadTask)
-	reads(r, "onfido/v1/check.*", onfidoReadCheck)
-	reads(r, "onfido/v1/report.*", onfidoReadReport)
-	reads(r, "onfido/v1/watchlist_monitor.*", onfidoReadMonitor)
+	reads(r, "onfido/v1/workflow_task.completed", onfidoTaskRequest)
+	reads(r, "onfido/v1/check.*", onfidoCheckRequest)
+	reads(r, "onfido/v1/report.*", onfidoReportRequest)
+	reads(r, "onfido/v1/watchlist_monitor.*", onfidoMonitorRequest)
 	on(r, "onfido/read/workflow_runs", onfidoRunRead)
 	on(r, "onfido/read/workflow_runs/tasks", onfidoTaskRead)
 	on(r, "onfido/read/checks", onfidoCheckRead)
@@ -84,8 +83,8 @@ func onfidoRunCompleted(_ models.Event, p onfidoPayload) (models.Facts, error) {
 	return p.Run.facts(), nil
 }
 
-// onfidoReadRun reads a run whose event does not have its content, which depends on the version of the webhook.
-func onfidoReadRun(_ models.Event, p onfidoPayload) (request, error) {
+// onfidoRunRequest reads a run whose event does not have its content, which depends on the version of the webhook.
+func onfidoRunRequest(_ models.Event, p onfidoPayload) (request, error) {
 	if p.Run.ApplicantID != "" {
 		return request{}, nil
 	}
@@ -101,8 +100,8 @@ func onfidoTaskCompleted(_ models.Event, p onfidoPayload) (models.Facts, error) 
 	return models.Facts{Ignored: onlyNames}, nil
 }
 
-// onfidoReadTask reads a task that is a check, and its run, since the event does not name the person.
-func onfidoReadTask(_ models.Event, p onfidoPayload) (request, error) {
+// onfidoTaskRequest reads a task that is a check, and its run, since the event does not name the person.
+func onfidoTaskRequest(_ models.Event, p onfidoPayload) (request, error) {
 	if p.Result == "" {
 		return request{}, nil
 	}
@@ -124,8 +123,8 @@ func onfidoTaskRead(_ models.Event, p onfidoTask) (models.Facts, error) {
 	return checkCompleted(p.Run.person(), p.Output.check()), nil
 }
 
-// onfidoReadCheck reads a check and its reports, which say what it checked.
-func onfidoReadCheck(_ models.Event, p onfidoPayload) (request, error) {
+// onfidoCheckRequest reads a check and its reports, which say what it checked.
+func onfidoCheckRequest(_ models.Event, p onfidoPayload) (request, error) {
 	return request{path: "/checks/{}", ids: []string{p.ID}, more: "reports",
 		next: func(gjson.Result) request { return request{path: "/reports?check_id={}", ids: []string{p.ID}} }}, nil
 }
@@ -166,8 +165,8 @@ func onfidoCheckRead(_ models.Event, p onfidoCheck) (models.Facts, error) {
 	return sessionCompleted(s), nil
 }
 
-// onfidoReadReport reads a report and its check, which names the person.
-func onfidoReadReport(_ models.Event, p onfidoPayload) (request, error) {
+// onfidoReportRequest reads a report and its check, which names the person.
+func onfidoReportRequest(_ models.Event, p onfidoPayload) (request, error) {
 	return request{path: "/reports/{}", ids: []string{p.ID}, more: "check",
 		next: func(report gjson.Result) request {
 			return request{path: "/checks/{}", ids: []string{report.Get("check_id").String()}}
@@ -197,8 +196,8 @@ func (p onfidoReport) kind() string {
 	return models.IdentityCheck
 }
 
-// check returns the report as a check. A person has one check for each kind of watchlist, so that the newest report of it counts: a clear
-// one lifts the hold of an earlier one, and not that of other lists.
+// check returns the report as a check. A person has one check for each watchlist, and its newest report counts: a clear one lifts the hold
+// of an earlier one, but not that of other lists.
 func (p onfidoReport) check() models.Check {
 	c := models.Check{Kind: p.kind(), CheckID: p.ID, Status: models.CheckInReview, Reason: joined(p.Name, p.Result, p.SubResult)}
 	if c.Kind == models.ScreeningCheck {
@@ -225,7 +224,7 @@ func onfidoReportRead(_ models.Event, p struct {
 	return checkCompleted(p.Check.person(), p.check()), nil
 }
 
-func onfidoReadMonitor(_ models.Event, p onfidoPayload) (request, error) {
+func onfidoMonitorRequest(_ models.Event, p onfidoPayload) (request, error) {
 	return request{path: "/watchlist_monitors/{}", ids: []string{p.ID}}, nil
 }
 
@@ -236,7 +235,7 @@ type onfidoMonitor struct {
 	Sandbox     bool   `json:"is_sandbox"`
 }
 
-// onfidoMonitorRead puts the person on hold since the matches changed. The monitor makes a report about them, whose result is newer.
+// onfidoMonitorRead puts the person on hold because the matches changed. The monitor then makes a report, whose newer result counts.
 func onfidoMonitorRead(_ models.Event, p onfidoMonitor) (models.Facts, error) {
 	return screeningHit(Screening{
 		Person: Person{ID: p.ApplicantID, Sandbox: p.Sandbox}, CheckID: cmp.Or(p.Report, "watchlist"), Reason: joined(p.Report, "matches updated"),

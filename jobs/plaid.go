@@ -13,10 +13,10 @@ import (
 // plaidEvents lists the event types of Plaid's Identity Verification and Monitor. They only name what changed, so it is read.
 func plaidEvents(r *Registry) {
 	r.api("plaid", API{URL: "https://production.plaid.com", Credentials: []string{"PLAID_CLIENT_ID", "PLAID_SECRET"}, authorize: plaidAuthorize})
-	reads(r, "plaid/v1/IDENTITY_VERIFICATION.STATUS_UPDATED", plaidReadVerification)
-	reads(r, "plaid/v1/IDENTITY_VERIFICATION.STEP_UPDATED", plaidReadVerification)
-	reads(r, "plaid/v1/IDENTITY_VERIFICATION.RETRIED", plaidReadVerification)
-	reads(r, "plaid/v1/SCREENING.STATUS_UPDATED", plaidReadScreening)
+	reads(r, "plaid/v1/IDENTITY_VERIFICATION.STATUS_UPDATED", plaidVerificationRequest)
+	reads(r, "plaid/v1/IDENTITY_VERIFICATION.STEP_UPDATED", plaidVerificationRequest)
+	reads(r, "plaid/v1/IDENTITY_VERIFICATION.RETRIED", plaidVerificationRequest)
+	reads(r, "plaid/v1/SCREENING.STATUS_UPDATED", plaidScreeningRequest)
 	on(r, "plaid/read/identity_verification/get", plaidVerificationRead)
 	on(r, "plaid/read/watchlist_screening/individual/get", plaidScreeningRead, critical)
 	ignore(r, "a screening of a company, not of a person", "plaid/v1/ENTITY_SCREENING.STATUS_UPDATED")
@@ -35,9 +35,9 @@ type plaidPayload struct {
 	ScreeningID    string `json:"screening_id"`
 }
 
-// plaidReadVerification reads an attempt. One that has a result dates from its completion, any other from its beginning: so a result replaces
+// plaidVerificationRequest reads an attempt. One that has a result dates from its completion, any other from its beginning: so a result replaces
 // what was known before, and an older attempt does not replace a newer one, in whatever order they are read.
-func plaidReadVerification(_ models.Event, p plaidPayload) (request, error) {
+func plaidVerificationRequest(_ models.Event, p plaidPayload) (request, error) {
 	return request{
 		method: http.MethodPost, path: "/identity_verification/get", ids: []string{p.VerificationID}, volatile: "request_id",
 		body: map[string]string{"identity_verification_id": p.VerificationID},
@@ -123,7 +123,7 @@ func plaidChecks(p plaidVerification) (list []models.Check) {
 	return list
 }
 
-func plaidReadScreening(_ models.Event, p plaidPayload) (request, error) {
+func plaidScreeningRequest(_ models.Event, p plaidPayload) (request, error) {
 	return request{
 		method: http.MethodPost, path: "/watchlist_screening/individual/get", ids: []string{p.ScreeningID}, volatile: "request_id",
 		body:    map[string]string{"watchlist_screening_id": p.ScreeningID},

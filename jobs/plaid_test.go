@@ -78,7 +78,7 @@ func TestPlaidRequests(t *testing.T) {
 			t.Errorf("%s: %v %v %s, want %s", name, err, err2, got, want)
 		}
 	}
-	req, err := plaidReadVerification(models.Event{}, plaidPayload{})
+	req, err := plaidVerificationRequest(models.Event{}, plaidPayload{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -130,9 +130,9 @@ func (r request) url(base string) (string, error) {
 	return base + path, nil
 }
 
-// inform returns the facts of an event. If it names something to read, the answer is in the inbox by then. If that is gone, an event that
-// establishes nothing by itself is ignored with that reason. A panic fails only this attempt.
-func (w *Worker) inform(ctx context.Context, log *slog.Logger, e models.Event) (facts models.Facts, err error) {
+// readAndTranslate returns the facts of an event, after any read that it needs. If what it names is gone, an event that establishes nothing
+// by itself is ignored for that reason. A panic fails only this attempt.
+func (w *Worker) readAndTranslate(ctx context.Context, log *slog.Logger, e models.Event) (facts models.Facts, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			log.Error("panic in translation", "err", p, "stack", string(debug.Stack()))
@@ -183,7 +183,7 @@ func (w *Worker) read(ctx context.Context, log *slog.Logger, e models.Event, req
 	}
 	sum := sha256.Sum256(lasting)
 	id := strings.Join([]string{readGeneration, req.eventType(), strings.Join(req.ids, "/"), at.Format(time.RFC3339Nano), hex.EncodeToString(sum[:8])}, ":")
-	// A read that was cut off repeats, so what was read is stored even if the task was canceled meanwhile.
+	// Store the answer even if the task was canceled meanwhile: otherwise the read would have to be repeated.
 	receipt, err := w.Store.AddEvent(context.WithoutCancel(ctx), models.Event{
 		Provider: e.Provider, Generation: readGeneration, ExternalID: shortID(id), Derived: true, Type: req.eventType(),
 		TenantID: e.TenantID, CorrelationID: e.CorrelationID, Sandbox: e.Sandbox,
@@ -244,7 +244,7 @@ func (w *Worker) call(ctx context.Context, base string, header http.Header, r re
 	req.Header = header
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "identity-webhooks")
-	resp, err := w.reader.Do(req)
+	resp, err := w.client.Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", req.URL.Host, hideURL(err))
 	}

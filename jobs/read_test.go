@@ -290,7 +290,7 @@ func TestReadKilled(t *testing.T) {
 		l.add("e1", "changed", `{"id":"t1"}`, false)
 		e := l.events(models.EventFilter{})[0]
 		e.Body = []byte(`{"id":"t1"}`)
-		if f, err := l.worker.inform(t.Context(), l.worker.Log, e); err != nil || f.Ignored != onlyNames {
+		if f, err := l.worker.readAndTranslate(t.Context(), l.worker.Log, e); err != nil || f.Ignored != onlyNames {
 			t.Fatal(f, err)
 		}
 		l.again("e1")

@@ -98,7 +98,7 @@ func eachSample(t testing.TB, f func(name string, e models.Event)) {
 	api := httptest.NewServer(testservers.API(testdata))
 	defer api.Close()
 	r := NewRegistry()
-	w := Worker{WorkerConfig: WorkerConfig{Registry: r, APIs: map[string]APISettings{}}, reader: http.DefaultClient, readTimeout: time.Minute}
+	w := Worker{WorkerConfig: WorkerConfig{Registry: r, APIs: map[string]APISettings{}}, client: http.DefaultClient, readTimeout: time.Minute}
 	for provider, a := range r.apis {
 		w.APIs[provider] = APISettings{URL: api.URL + "/" + provider, Credentials: map[string]string{}}
 		for _, name := range a.Credentials {

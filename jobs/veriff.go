@@ -44,8 +44,8 @@ var veriffCodes = map[int]string{
 	9151: "in progress", 9161: "in progress", // of 2019: a session that is not decided yet
 }
 
-// veriffDecision is sent again if Veriff changes its mind, so the newest decision counts. The code of a review is not documented. A code
-// that belongs to another status contradicts it, which only a person can resolve.
+// veriffDecision: Veriff sends another decision if it changes its mind, and the newest counts. The code of a review is not documented. If the
+// code and the status contradict each other, a person has to decide.
 func veriffDecision(_ models.Event, p veriffVerification) (models.Facts, error) {
 	v := p.Verification
 	s := Session{By: models.ByAutomatic, Person: Person{ID: v.ID, Profile: profile(map[models.ProfileField]string{
@@ -72,7 +72,7 @@ func veriffDecision(_ models.Event, p veriffVerification) (models.Facts, error) 
 		s.Verdict = models.StatusVerified
 	case "declined":
 		s.Verdict = models.StatusFailed
-	case "resubmission_requested": // the person goes on in the same session: it counts as a result, or it would leave an earlier one standing
+	case "resubmission_requested": // the person goes on in the same session: it counts as a result, so that it replaces an earlier one
 		s.Verdict = models.StatusInProgress
 		s.Profile[models.Flags] = []string{v.Status}
 	case "expired", "abandoned":
@@ -113,8 +113,9 @@ type veriffSearch struct {
 	TotalHits    int    `json:"totalHits"`
 }
 
-// veriffWatchlist is sent again under monitoring, each time that something has changed. What a review found is not documented, so a reviewed
-// match holds until a search finds nobody. A result that names no session fails, since nothing else says whom it is about.
+// veriffWatchlist: under monitoring, Veriff sends another result each time that something has changed. What a review found is not
+// documented, so a reviewed match holds until a search finds nobody. A result that names no session fails, since nothing else says whom it
+// is about.
 //
 // https://devdocs.veriff.com/docs/watchlist-screening-webhook
 func veriffWatchlist(_ models.Event, p veriffScreening) (models.Facts, error) {

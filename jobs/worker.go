@@ -63,7 +63,7 @@ type Worker struct {
 	followUps []FollowUp
 	byName    map[string]FollowUp
 	servers   []*asynq.Server
-	reader    *http.Client // of the providers' APIs
+	client    *http.Client // of the providers' APIs
 	metrics   metrics
 	unknown   sync.Map // event types that have been logged as unknown
 	now       func() time.Time
@@ -75,7 +75,7 @@ type Worker struct {
 func NewWorker(c WorkerConfig) *Worker {
 	w := &Worker{WorkerConfig: c, followUps: followUps(c.Clients), now: time.Now}
 	w.byName, w.metrics = byName(w.followUps), newMetrics(w.followUps, c.Registry.apis)
-	w.reader, w.readTimeout = newHTTPClient(newDialer()), readTimeout
+	w.client, w.readTimeout = newHTTPClient(newDialer()), readTimeout
 	w.serve(map[string]int{c.Queue.name(models.CriticalQueue): 6, c.Queue.name(models.DefaultQueue): 4}, eventTasks, taskCheck)
 	w.serve(map[string]int{c.Queue.name(readQueue): 1}, readTasks, followUpCheck)
 	for _, f := range w.followUps {
@@ -167,7 +167,7 @@ func (w *Worker) attemptEvent(ctx context.Context, e models.Event) {
 	log := w.Log.With("event_id", e.ID, "provider", e.Provider, "external_id", e.ExternalID, "type", e.Type, "attempt", e.Attempts, "trace_id", e.TraceID())
 	ctx, span := e.StartSpan(ctx, w.Tracer, "process "+e.Provider, false, trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
 		attribute.Int64("event.id", e.ID), attribute.Int("attempt", e.Attempts), attribute.Int64("waited_ms", started.Sub(e.ReceivedAt.Time).Milliseconds())))
-	facts, err := w.inform(ctx, log, e)
+	facts, err := w.readAndTranslate(ctx, log, e)
 	// The outcome is recorded even if the task was cancelled meanwhile.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()

@@ -52,7 +52,7 @@ func mustDiagnose(t *testing.T, c Case) Finding {
 	return f
 }
 
-// TestEveryProvider: the same mistakes are recognised whichever way a provider signs.
+// TestEveryProvider: the same mistakes are recognized whichever way a provider signs.
 func TestEveryProvider(t *testing.T) {
 	t.Parallel()
 	const body, rewritten = `{"a": ["é", 1]}`, `{"a":["\u00e9",1]}`

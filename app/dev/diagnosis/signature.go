@@ -23,7 +23,7 @@ type reading struct {
 	faults    []fault       // how the value differs from the form that the scheme asks for
 }
 
-// leastMAC is how many bytes of a MAC that was cut off are enough to recognise it.
+// leastMAC is how many bytes of a MAC that was cut off are enough to recognize it.
 const leastMAC = 8
 
 // isOf reports whether the MAC is the one that an attempt leads to.

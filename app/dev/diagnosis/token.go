@@ -14,7 +14,7 @@ import (
 	"example.com/identity-webhooks/handlers"
 )
 
-// tokenFaults says what is wrong with a JSON Web Token. It has the hash of the body, so the body and the key are explained one by one.
+// tokenFaults says what is wrong with a JSON Web Token. It has the hash of the body, so the body and the key are checked separately.
 func (c Case) tokenFaults(s handlers.Scheme) (faults []fault) {
 	const hint = "Compare it with the provider's documentation, and check that no proxy changes it."
 	parts := strings.Split(c.Delivery.Header.Get(s.Header), ".")
@@ -30,7 +30,7 @@ func (c Case) tokenFaults(s handlers.Scheme) (faults []fault) {
 	case err != nil || !head.IsObject() || !claims.IsObject():
 		return []fault{{"malformed_signature", s.Header + " has a part that cannot be read.", hint}}
 	case head.Get("alg").String() != "ES256":
-		return []fault{{"refused_hash", s.Header + " names another algorithm than ES256, which is not accepted.", hint}}
+		return []fault{{"refused_hash", s.Header + " names another algorithm than ES256, the only one that is accepted.", hint}}
 	case issued.Type != gjson.Number:
 		return []fault{{"missing_timestamp", s.Header + " does not say when it was signed.", hint}}
 	}
@@ -94,7 +94,7 @@ func (c Case) keyFaults(d handlers.Delivery) []fault {
 		return nil
 	}
 	if errors.Is(reason(own), handlers.ErrKeyUnknown) {
-		return []fault{{"unknown_key", "The token is of this body, but it names a key of the provider's own. The key has to be read from the provider's API, so " +
+		return []fault{{"unknown_key", "The token matches this body, but it names a key of the provider's own. The key has to be read from the provider's API, so " +
 			"the signature was not checked.", "The server reads the key when such a delivery arrives: its log says whether the key was found."}}
 	}
 	for _, change := range c.keyChanges() {
