@@ -85,17 +85,22 @@ func TestEventsWithoutContent(t *testing.T) {
 		if c := r.customer("person-1"); c.Status != models.StatusVerified || c.Revision != 6 {
 			t.Errorf("customer %+v, want the replay to count", c)
 		}
-		ignored, reads := 0, 0
+		ignored, reads, read := 0, 0, models.Event{}
 		for _, e := range r.events("provider=onfido") {
 			switch {
-			case e.Generation == "read" && e.Type == "checks" && e.CorrelationID == "check-1":
-				reads++
+			case e.WasRead() && e.Type == "checks" && e.CorrelationID == "check-1":
+				reads, read = reads+1, e
 			case e.Outcome == models.Ignored && strings.HasPrefix(e.Reason, "gone"):
 				ignored++
 			}
 		}
 		if ignored != 1 || reads != 6 || strangers.Load() > 0 {
 			t.Errorf("%d events are gone, %d were read, a URL of an event was called %d times", ignored, reads, strangers.Load())
+		}
+		path := fmt.Sprintf("/events/%d", read.ID)
+		_, curl, err := request(t.Context(), http.MethodPost, "http://"+r.adminAddr+path+"/copy?as=curl", nil, nil)
+		if page := r.page(path); err != nil || !strings.Contains(page, "read from the provider's API") || strings.Contains(page, "as=curl") || curl[0] != '#' {
+			t.Errorf("the inspector shows a read as a delivery: %v %s %s", err, curl, page)
 		}
 		values := r.completeScrape()
 		for result, want := range map[string]string{"new": "6", "known": "0", "gone": "1", "failed": "1"} {

@@ -151,7 +151,7 @@ func meaningful(t testing.TB) (samples map[string][]draft, providers []string) {
 	eachSample(t, func(_ string, e models.Event) {
 		if f, err := NewRegistry().Translate(e); err == nil && f.Ignored == "" {
 			d := draft{provider: e.Provider, body: e.Body}
-			if e.Generation == readGeneration {
+			if e.Generation == models.GenerationRead {
 				d.resource = e.Type
 			}
 			samples[e.Provider] = append(samples[e.Provider], d)
@@ -196,8 +196,8 @@ func histories(t testing.TB) *rapid.Generator[history] {
 			if d.resource != "" {
 				at := noon.Add(time.Duration(rapid.IntRange(0, 4).Draw(t, "time")) * time.Minute)
 				e, ok = models.Event{
-					Provider: d.provider, Generation: readGeneration, Type: d.resource, ExternalID: fmt.Sprintf("read_%03d", i),
-					Queue: NewRegistry().Queue(d.provider, readGeneration, d.resource), Body: body, OccurredAt: models.At(at), ReceivedAt: models.At(noon),
+					Provider: d.provider, Generation: models.GenerationRead, Type: d.resource, ExternalID: fmt.Sprintf("read_%03d", i),
+					Queue: NewRegistry().Queue(d.provider, models.GenerationRead, d.resource), Body: body, OccurredAt: models.At(at), ReceivedAt: models.At(noon),
 				}, true
 			}
 			e.Sandbox = false                                       // the world of a test has one setting for all: see Facts.Sandbox

@@ -15,7 +15,7 @@ import (
 // plaidAnswer returns the facts of what was read.
 func plaidAnswer(t *testing.T, resource, body string) models.Facts {
 	t.Helper()
-	return facts(t, models.Event{Provider: "plaid", Generation: readGeneration, Type: resource, Body: []byte(body), OccurredAt: models.At(noon)})
+	return facts(t, models.Event{Provider: "plaid", Generation: models.GenerationRead, Type: resource, Body: []byte(body), OccurredAt: models.At(noon)})
 }
 
 func TestPlaidVerifications(t *testing.T) {

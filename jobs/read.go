@@ -28,8 +28,6 @@ import (
 // generation "read", which is translated like any other. So a translation still does no I/O, and the order of events still does not matter.
 
 const (
-	// readGeneration is the generation of events that are answers to a read.
-	readGeneration = "read"
 	// readQueue has the events that need a read, so that a slow provider does not delay other events.
 	readQueue = "read"
 	// readTasks is how many tasks of that queue run at once.
@@ -182,12 +180,12 @@ func (w *Worker) read(ctx context.Context, log *slog.Logger, e models.Event, req
 		}
 	}
 	sum := sha256.Sum256(lasting)
-	id := strings.Join([]string{readGeneration, req.eventType(), strings.Join(req.ids, "/"), at.Format(time.RFC3339Nano), hex.EncodeToString(sum[:8])}, ":")
+	id := strings.Join([]string{models.GenerationRead, req.eventType(), strings.Join(req.ids, "/"), at.Format(time.RFC3339Nano), hex.EncodeToString(sum[:8])}, ":")
 	// Store the answer even if the task was canceled meanwhile: otherwise the read would have to be repeated.
 	receipt, err := w.Store.AddEvent(context.WithoutCancel(ctx), models.Event{
-		Provider: e.Provider, Generation: readGeneration, ExternalID: shortID(id), Derived: true, Type: req.eventType(),
+		Provider: e.Provider, Generation: models.GenerationRead, ExternalID: shortID(id), Derived: true, Type: req.eventType(),
 		TenantID: e.TenantID, CorrelationID: e.CorrelationID, Sandbox: e.Sandbox,
-		Queue: w.Registry.Queue(e.Provider, readGeneration, req.eventType()), Body: answer,
+		Queue: w.Registry.Queue(e.Provider, models.GenerationRead, req.eventType()), Body: answer,
 		OccurredAt: at, ReceivedAt: models.At(w.now()),
 	})
 	if err != nil {

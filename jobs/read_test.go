@@ -120,7 +120,7 @@ func (l *library) again(id string) models.Event {
 // answers lists the events that are answers.
 func (l *library) answers() (list []models.Event) {
 	for _, e := range l.events(models.EventFilter{}) {
-		if e.Generation == readGeneration {
+		if e.Generation == models.GenerationRead {
 			list = append(list, e)
 		}
 	}

@@ -18,7 +18,7 @@ func TestRegistryIsComplete(t *testing.T) {
 	t.Parallel()
 	registry, want := NewRegistry(), map[string]bool{}
 	eachSample(t, func(_ string, e models.Event) {
-		if e.Generation == readGeneration { // it is no sample, and has no line in the catalogue
+		if e.Generation == models.GenerationRead { // it is no sample, and has no line in the catalogue
 			want[registry.key(e.Provider, e.Generation, e.Type)] = true
 		}
 	})

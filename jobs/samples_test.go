@@ -118,7 +118,7 @@ func eachSample(t testing.TB, f func(name string, e models.Event)) {
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		e.Generation, e.Type, e.Body, e.ExternalID = readGeneration, req.eventType(), answer, readGeneration+e.ExternalID
+		e.Generation, e.Type, e.Body, e.ExternalID = models.GenerationRead, req.eventType(), answer, models.GenerationRead+e.ExternalID
 		f(name+", read", e)
 	})
 }

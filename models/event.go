@@ -36,12 +36,15 @@ const (
 	DefaultQueue  = "default"
 )
 
+// GenerationRead is the generation of events that were read from a provider's API.
+const GenerationRead = "read"
+
 // Event is something that happened at a provider: a row of the inbox. The row is written once, when the event is delivered.
 type Event struct {
 	ID            int64  `json:"id"`
 	Key           []byte `json:"-"` // see eventKey
 	Provider      string `json:"provider"`
-	Generation    string `json:"generation"` // version of the payload's form: the same type may have two meanings
+	Generation    string `json:"generation"` // version of the payload's form: the same type may have two meanings; or GenerationRead
 	ExternalID    string `json:"external_id"`
 	Derived       bool   `json:"-"` // ExternalID is computed from the body, since the provider gives none
 	Type          string `json:"type"`
@@ -70,3 +73,6 @@ type Event struct {
 	BodyRemoved bool        `json:"body_removed,omitempty" gorm:"->"`
 	BodyProblem BodyProblem `json:"body_problem,omitempty" gorm:"-"` // only of an event that is read with its body
 }
+
+// WasRead reports whether the event was read from the provider's API. No delivery brought it, so it has no signature.
+func (e Event) WasRead() bool { return e.Generation == GenerationRead }

@@ -187,7 +187,7 @@ func (r *resend) resend(ctx context.Context, e models.Event) (result string, ok 
 	switch {
 	case r.to != "" && isQuarantined && !r.force:
 		return "is skipped: it is quarantined (--force sends it)", selected, nil
-	case r.to != "" && e.Generation == "read":
+	case r.to != "" && e.WasRead():
 		return "is skipped: it was read from the provider's API, and not sent by the provider", selected, nil
 	case r.to != "" && e.BodyRemoved:
 		return "is skipped: its payload was removed", selected, nil

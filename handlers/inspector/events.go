@@ -251,6 +251,9 @@ func (i *inspector) copyEvent(c *gin.Context) {
 // curl returns a command that delivers the event again, signed with the first secret. If the path ends in a token, the command takes it from
 // the environment.
 func (i *inspector) curl(e models.Event) string {
+	if e.WasRead() {
+		return "# The event was read from the provider's API. Replay the event before it to read again."
+	}
 	p := i.Providers[e.Provider]
 	if p == nil {
 		return "# There is no secret for " + e.Provider + ", so the event cannot be signed."
