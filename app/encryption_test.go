@@ -32,13 +32,13 @@ func TestEncryption(t *testing.T) {
 				r.send(d.provider, append(body, ' ')) // mostly quarantined
 			}
 			v := anyVerdicts(t)
-			_, body := v.verified()
+			id, body := v.verified()
 			r.accept(v.provider, body)
 			if status, answer := r.send(v.provider, body); answer != duplicate {
 				t.Errorf("keys %d: again: %d %s, want a duplicate", i, status, answer)
 			}
 			r.settle()
-			e := r.events("")[0]
+			e := r.events("external_id=" + id)[0]
 			if ids[i] = e.ID; e.Status != models.Processed || e.Outcome != models.Applied {
 				t.Errorf("keys %d: the event is %s %s, want it applied", i, e.Status, e.Outcome)
 			}
