@@ -15,10 +15,6 @@ import (
 	"example.com/identity-webhooks/models"
 )
 
-// maxAhead is how far a provider's clock may be ahead of ours. A later time is replaced by the time of receipt: facts are ordered by time,
-// and one from next year would win over all that follow.
-const maxAhead = 5 * time.Minute
-
 // Receiver verifies deliveries, stores them and answers. Package jobs processes them later.
 type Receiver struct {
 	store      *models.Store
@@ -71,8 +67,11 @@ func (r *Receiver) receive(name string, p Provider) gin.HandlerFunc {
 			return
 		}
 		markVerified(c.Request.Context())
-		bound(&envelope, d.ReceivedAt)
-		r.storeAndAcknowledge(c, r.event(name, d, envelope, err), envelope.Warnings)
+		e := r.event(name, d, envelope, err)
+		if e.Bound() {
+			envelope.Warnings = append(envelope.Warnings, "its time is more than 5 minutes ahead: replaced by the time of receipt")
+		}
+		r.storeAndAcknowledge(c, e, envelope.Warnings)
 		r.metrics.acknowledgement.Observe(time.Since(received).Seconds())
 	}
 }
@@ -94,18 +93,6 @@ func token(c *gin.Context) string {
 		segment, _ = url.PathUnescape(segment) // net/http refuses a path that cannot be unescaped
 	}
 	return segment
-}
-
-// bound replaces a time that is missing or too far ahead by the time of receipt. It is the only place that compares the provider's clock
-// with ours.
-func bound(e *Envelope, received time.Time) {
-	if e.OccurredAt.Sub(received) > maxAhead {
-		e.Warnings = append(e.Warnings, "its time is more than 5 minutes ahead: replaced by the time of receipt")
-		e.OccurredAt = received
-	}
-	if e.OccurredAt.IsZero() {
-		e.OccurredAt = received
-	}
 }
 
 // event returns the row of the inbox. A verified body that cannot be read is stored as well: nothing is lost, and the provider does not

@@ -71,8 +71,9 @@ type request struct {
 	at       func(answer gjson.Result) string // returns that time, if it is not always the same member
 	volatile string                           // a member that differs in each answer and means nothing
 
-	more string // the member of the answer that gets the answer to another call; empty if one call is enough
-	next func(answer gjson.Result) request
+	event string // the answer's member that gets the type of the event that led to the read
+	more  string // the member of the answer that gets the answer to another call; empty if one call is enough
+	next  func(answer gjson.Result) request
 }
 
 // reader says what to read about an event. If there is nothing, the path is empty.
@@ -173,6 +174,11 @@ func (w *Worker) read(ctx context.Context, log *slog.Logger, e models.Event, req
 	if updated, err := time.Parse(time.RFC3339, req.at(gjson.ParseBytes(answer))); err == nil {
 		at = models.At(updated)
 	}
+	if req.event != "" {
+		if answer, err = sjson.SetBytes(answer, req.event, e.Type); err != nil {
+			return fmt.Errorf("read %s: %w", req.eventType(), errNotJSON)
+		}
+	}
 	lasting := answer
 	if req.volatile != "" {
 		if lasting, err = sjson.DeleteBytes(slices.Clone(answer), req.volatile); err != nil {
@@ -181,13 +187,17 @@ func (w *Worker) read(ctx context.Context, log *slog.Logger, e models.Event, req
 	}
 	sum := sha256.Sum256(lasting)
 	id := strings.Join([]string{models.GenerationRead, req.eventType(), strings.Join(req.ids, "/"), at.Format(time.RFC3339Nano), hex.EncodeToString(sum[:8])}, ":")
-	// Store the answer even if the task was canceled meanwhile: otherwise the read would have to be repeated.
-	receipt, err := w.Store.AddEvent(context.WithoutCancel(ctx), models.Event{
+	found := models.Event{
 		Provider: e.Provider, Generation: models.GenerationRead, ExternalID: shortID(id), Derived: true, Type: req.eventType(),
 		TenantID: e.TenantID, CorrelationID: e.CorrelationID, Sandbox: e.Sandbox,
 		Queue: w.Registry.Queue(e.Provider, models.GenerationRead, req.eventType()), Body: answer,
 		OccurredAt: at, ReceivedAt: models.At(w.now()),
-	})
+	}
+	if found.Bound() {
+		log.Warn("time of an answer replaced by the time of receipt: it is more than 5 minutes ahead", "resource", found.Type)
+	}
+	// Store the answer even if the task was canceled meanwhile: otherwise the read would have to be repeated.
+	receipt, err := w.Store.AddEvent(context.WithoutCancel(ctx), found)
 	if err != nil {
 		return err
 	}

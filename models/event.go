@@ -1,5 +1,7 @@
 package models
 
+import "time"
+
 // EventStatus is the state of an event. It follows from three tables: see eventColumns.
 type EventStatus string
 
@@ -72,6 +74,18 @@ type Event struct {
 	ProcessedAt Time        `json:"processed_at" gorm:"->"`
 	BodyRemoved bool        `json:"body_removed,omitempty" gorm:"->"`
 	BodyProblem BodyProblem `json:"body_problem,omitempty" gorm:"-"` // only of an event that is read with its body
+}
+
+// maxAhead is how far a provider's clock may be ahead of ours.
+const maxAhead = 5 * time.Minute
+
+// Bound replaces a time that is missing or too far ahead by the time of receipt, and reports whether it was too far ahead. Facts are ordered
+// by time, and one from next year would win over all that follow. It is the only place that compares the provider's clock with ours.
+func (e *Event) Bound() (ahead bool) {
+	if ahead = e.OccurredAt.Sub(e.ReceivedAt.Time) > maxAhead; ahead || e.OccurredAt.IsZero() {
+		e.OccurredAt = e.ReceivedAt
+	}
+	return ahead
 }
 
 // WasRead reports whether the event was read from the provider's API. No delivery brought it, so it has no signature.
