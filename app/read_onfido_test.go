@@ -114,6 +114,42 @@ func TestEventsWithoutContent(t *testing.T) {
 	})
 }
 
+// TestOnfidoHold: new matches of a monitor put the person on hold until a report on that list is clear, and reports on other lists do not
+// count. A match holds whether or not its report is complete.
+func TestOnfidoHold(t *testing.T) {
+	t.Parallel()
+	var report atomic.Value
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case strings.HasPrefix(r.URL.Path, "/watchlist_monitors/"):
+			fmt.Fprint(w, `{"applicant_id":"person-1","report_name":"watchlist_standard"}`)
+		case strings.HasPrefix(r.URL.Path, "/checks/"):
+			fmt.Fprint(w, `{"applicant_id":"person-1","status":"complete"}`)
+		default:
+			fmt.Fprint(w, report.Load())
+		}
+	}))
+	t.Cleanup(api.Close)
+	r := start(t, sqlite(t), "ONFIDO_API_URL="+api.URL)
+	for i, c := range []struct {
+		action, list, status, result string
+		hold                         bool
+	}{
+		{"watchlist_monitor.matches_updated", "", "", "", true},
+		{"report.completed", "watchlist_peps_only", "complete", "clear", true},
+		{"report.completed", "watchlist_standard", "complete", "clear", false},
+		{"report.awaiting_approval", "watchlist_standard", "awaiting_approval", "consider", true},
+		{"report.completed", "watchlist_standard", "complete", "clear", false},
+	} {
+		report.Store(fmt.Sprintf(`{"id":"report-%d","check_id":"check-1","name":%q,"status":%q,"result":%q}`, i, c.list, c.status, c.result))
+		r.accept("onfido", fmt.Appendf(nil, `{"payload":{"action":%q,"object":{"id":"object-%d","completed_at_iso8601":%q}}}`, c.action, i, at(i)))
+		r.settle()
+		if got := r.customer("person-1").AMLHold; got != c.hold {
+			t.Errorf("%d, %s %s %s: hold %t, want %t", i, c.action, c.list, c.result, got, c.hold)
+		}
+	}
+}
+
 // TestEventsWithoutCredentials: without credentials, an event that needs a read fails with the name of the variable.
 func TestEventsWithoutCredentials(t *testing.T) {
 	t.Parallel()

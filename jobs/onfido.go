@@ -40,7 +40,8 @@ func onfidoAuthorize(h http.Header, credentials map[string]string) {
 // https://documentation.onfido.com/api/latest/#webhooks
 type onfidoPayload struct {
 	ID     string    `json:"payload.object.id"`
-	RunID  string    `json:"payload.object.workflow_run_id"`
+	RunID  string    `json:"payload.object.workflow_run_id"` // in one of the two
+	RunID2 string    `json:"payload.resource.workflow_run_id"`
 	Run    onfidoRun `json:"payload.resource"`               // of workflow_run.completed
 	Result string    `json:"payload.resource.output.result"` // of a task that is a check; the output of others may be a list
 }
@@ -105,8 +106,9 @@ func onfidoTaskRequest(_ models.Event, p onfidoPayload) (request, error) {
 	if p.Result == "" {
 		return request{}, nil
 	}
-	return request{path: "/workflow_runs/{}/tasks/{}", ids: []string{p.RunID, p.ID}, updated: "updated_at", more: "workflow_run",
-		next: func(gjson.Result) request { return request{path: "/workflow_runs/{}", ids: []string{p.RunID}} }}, nil
+	run := cmp.Or(p.RunID, p.RunID2)
+	return request{path: "/workflow_runs/{}/tasks/{}", ids: []string{run, p.ID}, updated: "updated_at", more: "workflow_run",
+		next: func(gjson.Result) request { return request{path: "/workflow_runs/{}", ids: []string{run}} }}, nil
 }
 
 // onfidoTask is a task of a workflow run, with the run. Its name begins with that of a report, such as document_check.
@@ -123,9 +125,10 @@ func onfidoTaskRead(_ models.Event, p onfidoTask) (models.Facts, error) {
 	return checkCompleted(p.Run.person(), p.Output.check()), nil
 }
 
-// onfidoCheckRequest reads a check and its reports, which say what it checked.
-func onfidoCheckRequest(_ models.Event, p onfidoPayload) (request, error) {
-	return request{path: "/checks/{}", ids: []string{p.ID}, more: "reports",
+// onfidoCheckRequest reads a check and its reports, which say what it checked. That it was reopened is known from the event: the check may
+// go on before it is read.
+func onfidoCheckRequest(e models.Event, p onfidoPayload) (request, error) {
+	return request{path: "/checks/{}", ids: []string{p.ID}, event: "event", more: "reports",
 		next: func(gjson.Result) request { return request{path: "/reports?check_id={}", ids: []string{p.ID}} }}, nil
 }
 
@@ -135,27 +138,29 @@ type onfidoCheck struct {
 	Sandbox     bool           `json:"sandbox"`
 	Status      string         `json:"status" oneof:"in_progress awaiting_applicant complete withdrawn paused reopened"`
 	Result      string         `json:"result,omitempty" oneof:"clear consider"`
+	Event       string         `json:"event"` // the type of the event that led to the read
 	Reports     []onfidoReport `json:"reports.reports"`
 }
 
 func (p onfidoCheck) person() Person { return Person{ID: p.ApplicantID, Sandbox: p.Sandbox} }
 
-// onfidoCheckRead reads the state of a check. A check that is complete has passed if it is clear. One that was reopened undoes its result. A
-// check that only searches watchlists, such as those that a monitor makes, decides nothing: it does not say who the person is.
+// onfidoCheckRead: a check that is complete has passed if it is clear. One that was reopened undoes its result. A check that only searches
+// watchlists, such as those that a monitor makes, decides nothing: it does not say who the person is.
 func onfidoCheckRead(_ models.Event, p onfidoCheck) (models.Facts, error) {
 	s := Session{Person: p.person(), Verdict: models.StatusInReview, Reason: joined("check "+p.Status, p.Result)}
 	for _, r := range p.Reports {
 		s.Checks = append(s.Checks, r.check())
 	}
 	isIdentity := func(r onfidoReport) bool { return r.kind() != models.ScreeningCheck }
-	if !slices.ContainsFunc(p.Reports, isIdentity) {
+	if len(p.Reports) > 0 && !slices.ContainsFunc(p.Reports, isIdentity) {
 		f := s.facts()
 		f.Checks = s.Checks
 		return f, nil
 	}
 	switch {
-	case p.Status == "complete" && p.Result == "clear":
+	case p.Status == "complete" && p.Result == "clear" && len(p.Reports) > 0:
 		s.Verdict = models.StatusVerified
+	case p.Status != "complete" && p.Event == "check.reopened":
 	case p.Status == "in_progress", p.Status == "awaiting_applicant", p.Status == "paused":
 		s.Verdict = ""
 	case p.Status == "withdrawn": // as progress: another check may have verified the person
@@ -204,14 +209,13 @@ func (p onfidoReport) check() models.Check {
 		c.CheckID = p.Name
 	}
 	switch {
+	case c.Kind == models.ScreeningCheck && (p.Result == "consider" || p.Matches > 0): // complete or not
+		c.Status, c.HitCount = models.CheckHit, p.Matches
 	case p.Status == "awaiting_data":
 		c.Status = models.CheckPending
 	case p.Status == "cancelled", p.Status == "withdrawn":
 		c.Status = models.CheckNotRun
-	case p.Status != "complete":
-	case c.Kind == models.ScreeningCheck && (p.Result == "consider" || p.Matches > 0):
-		c.Status, c.HitCount = models.CheckHit, p.Matches
-	case p.Result == "clear":
+	case p.Status == "complete" && p.Result == "clear":
 		c.Status = models.CheckPassed
 	}
 	return c

@@ -31,7 +31,7 @@ const (
 	factProfile    = "profile"
 	factDecision   = "decision"
 	factCheck      = "check"
-	factUnfinished = "unfinished_check" // a screening without a result: it replaces neither a clear one nor a hit
+	factUnfinished = "unfinished_check" // a screening without a result: it replaces none that has one
 	factHit        = "hit"
 	factResolution = "resolution"
 	factOpened     = "opened"
@@ -61,7 +61,7 @@ func (f *Facts) aboutPerson() (facts []Fact) {
 	}
 	for _, c := range f.Checks {
 		name := factCheck
-		if c.Kind == ScreeningCheck && c.Status != CheckClear && c.Status != CheckHit {
+		if c.Kind == ScreeningCheck && !slices.Contains([]CheckStatus{CheckClear, CheckPassed, CheckHit}, c.Status) {
 			name = factUnfinished
 		}
 		add(name, c.Kind+sep+c.CheckID, checkSeverity[c.Status], c)

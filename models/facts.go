@@ -77,7 +77,8 @@ const (
 	FromCase      = "case"
 )
 
-// Decision is a verdict on a person, or a step towards one. For each source and authority, the newest counts.
+// Decision is a verdict on a person, or a step towards one. For each source and authority, the newest counts. One with an empty status takes
+// the one before back.
 type Decision struct {
 	Source     string    `json:"source"`
 	Authority  Authority `json:"authority"`
@@ -103,8 +104,8 @@ type CheckStatus string
 // The results of a check.
 const (
 	CheckPending  CheckStatus = "pending"
-	CheckPassed   CheckStatus = "passed"
-	CheckClear    CheckStatus = "clear" // a screening that found nobody
+	CheckPassed   CheckStatus = "passed" // a screening that passed ends its own hold only
+	CheckClear    CheckStatus = "clear"  // a screening that found nobody: it lifts every hold
 	CheckNotRun   CheckStatus = "not_run"
 	CheckInReview CheckStatus = "in_review"
 	CheckError    CheckStatus = "error"

@@ -27,9 +27,10 @@ func customerFacts(facts []Fact, cases []Case) CustomerFacts {
 	for _, f := range facts {
 		switch f.Name {
 		case factDecision:
-			d := value[Decision](f)
-			d.At, d.ExternalID = f.At, f.ExternalID
-			k.Decisions = append(k.Decisions, d)
+			if d := value[Decision](f); d.Status != "" {
+				d.At, d.ExternalID = f.At, f.ExternalID
+				k.Decisions = append(k.Decisions, d)
+			}
 		case factCheck, factUnfinished:
 			if f.Name == factUnfinished && finished[f.Key] {
 				continue // by name, it comes after the finished check
@@ -131,7 +132,8 @@ func (k *CustomerFacts) screeningStatus() string {
 // hold reports whether a hit or an alert keeps the person on hold.
 //
 // A check with hits holds until its hits are resolved as false positives: as many as it counted, all that are known, and at least one. An
-// alert holds until it is resolved as a false positive. A clear screening or a manual approval lifts both, if its provider time is later.
+// alert holds until it is resolved as a false positive. A clear screening or a manual approval lifts both, if its provider time is later. A
+// screening that passed has replaced what the same check found before.
 func (k *CustomerFacts) hold() bool {
 	lifted := k.liftedAt()
 	known, cleared := map[string]int{}, map[string]int{} // hits by check, and those of them that were false positives

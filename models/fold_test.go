@@ -97,6 +97,11 @@ func TestFold(t *testing.T) {
 		"until a person decides otherwise": {
 			[]saying{says(1, applicant(ByManual, StatusVerified)), says(2, applicant(ByManual, StatusWithdrawn))}, free(StatusWithdrawn, ByManual)},
 
+		"or takes the decision back": {
+			[]saying{says(1, session(ByManual, StatusVerified)), says(2, session(ByManual, ""), session(ByAutomatic, StatusPending))}, free(StatusPending, ByAutomatic)},
+		"a decision after one was taken back counts": {
+			[]saying{says(2, session(ByManual, "")), says(3, session(ByManual, StatusRejected))}, free(StatusRejected, ByManual)},
+
 		// Within an authority the newest, then the more severe.
 		"of two automatic results the newer": {
 			[]saying{says(1, applicant(ByAutomatic, StatusFailed)), says(2, session(ByAutomatic, StatusVerified))}, free(StatusVerified, ByAutomatic)},
@@ -164,6 +169,12 @@ func TestFold(t *testing.T) {
 			[]saying{says(3, applicant(ByManual, StatusVerified)), alert(5, "a"), resolved("a", FalsePositive)}, free(StatusVerified, ByManual)},
 		"or a screening comes back clear": {
 			[]saying{alert(5, "a"), screening(6, "c", CheckClear, 0)}, state{StatusPending, ByProgress, "clear", false}},
+		"a screening that passed ends its own hold": {
+			[]saying{screening(2, "c", CheckHit, 2), screening(3, "c", CheckPassed, 0)}, state{StatusPending, ByProgress, "passed", false}},
+		"but no other": {
+			[]saying{screening(2, "c", CheckHit, 1), screening(3, "d", CheckPassed, 0)}, state{StatusPending, ByProgress, "passed", true}},
+		"nor an alert": {
+			[]saying{alert(2, "c"), screening(3, "c", CheckPassed, 0)}, state{StatusPending, ByProgress, "passed", true}},
 		"a screening that did not finish lifts nothing": {
 			[]saying{screening(2, "c", CheckHit, 1), screening(3, "d", CheckError, 0)}, state{StatusPending, ByProgress, "error", true}},
 		"nor does it take a hit's place": {[]saying{screening(2, "c", CheckHit, 1), screening(3, "c", CheckNotRun, 0)}, held},
