@@ -90,6 +90,10 @@ func describe(f models.Facts) string {
 	var parts []string
 	add := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
 	for _, d := range f.Decisions {
+		if d.Status == "" {
+			add("%s decision taken back", d.Authority)
+			continue
+		}
 		add("%s decision `%s`", d.Authority, d.Status)
 	}
 	for _, c := range f.Checks {

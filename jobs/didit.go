@@ -70,9 +70,12 @@ type diditCheck struct {
 }
 
 // diditReview is what one of the integrator's reviewers did.
+//
+// https://docs.didit.me/management-api/sessions/create-review
 type diditReview struct {
 	NewStatus string `json:"new_status,omitempty" oneof:"resubmitted in_review approved declined kyc_expired"`
 	Comment   string `json:"comment"`
+	CreatedAt string `json:"created_at"` // RFC 3339
 }
 
 // diditSession is an event about a session.
@@ -152,23 +155,36 @@ func diditStatusUpdated(_ models.Event, p diditSession) (models.Facts, error) {
 	return f, nil
 }
 
-// diditDecided returns what a status means. It is a reviewer's decision if a review names this status or none. Sessions that were abandoned
-// or expired count as progress: another session may have verified the person.
+// review returns the newest review, and whether it led to the status: whether it names that status or none. The order of the list is not
+// documented. Of reviews without a time, the first counts.
+func (p diditSession) review() (newest diditReview, decided bool) {
+	if len(p.Decision.Reviews) == 0 {
+		return newest, false
+	}
+	newest = slices.MaxFunc(p.Decision.Reviews, func(a, b diditReview) int { return cmp.Compare(a.CreatedAt, b.CreatedAt) })
+	return newest, cmp.Or(newest.NewStatus, p.Status) == p.Status
+}
+
+// diditDecided returns what a status means. A reviewer's decision stands until a reviewer moves the session on, or its KYC expires. Sessions
+// that were abandoned or expired count as progress: another session may have verified the person.
 func diditDecided(p diditSession) models.Facts {
 	s := Session{Person: p.person(), Checks: p.checks(), By: models.ByAutomatic, Reason: p.Status}
-	for _, r := range p.Decision.Reviews {
-		if r.NewStatus == "" || r.NewStatus == p.Status {
-			s.By, s.Reason = models.ByManual, joined(p.Status, r.Comment)
-		}
+	review, byReviewer := p.review()
+	if byReviewer {
+		s.Reason = joined(p.Status, review.Comment)
 	}
 	switch p.Status {
 	case "approved":
 		s.Verdict = models.StatusVerified
-		if s.By == models.ByManual { // the reviewer has seen what was found
+		if byReviewer { // who has seen what was found
+			s.By = models.ByManual
 			return sessionCompleted(s)
 		}
 	case "declined":
 		s.Verdict = models.StatusFailed
+		if byReviewer {
+			s.By = models.ByManual
+		}
 	case "not_started":
 		return sessionProgressed(s, models.StatusPending)
 	case "in_progress", "awaiting_user":
@@ -177,11 +193,15 @@ func diditDecided(p diditSession) models.Facts {
 		s.By = models.ByProgress
 		return p.screened(sessionWithdrawn(s))
 	case "resubmitted": // the person goes on in the same session: it counts as a result, so that it replaces an earlier one
-		s.Verdict, s.By, s.Reason = models.StatusInProgress, models.ByAutomatic, joined(p.Status, joined(p.Resubmit...))
-	case "kyc_expired": // it undoes an automatic pass; what a reviewer decided stands
-		return verdictUndone(s.Person, models.StatusPending, p.Status)
+		s.Verdict, s.Reason = models.StatusInProgress, joined(p.Status, joined(p.Resubmit...))
+		return reviewTakenBack(p.screened(sessionCompleted(s)))
+	case "kyc_expired":
+		return reviewTakenBack(verdictUndone(s.Person, models.StatusPending, p.Status))
 	default: // in_review, or a word that we do not know
-		s.Verdict, s.By = models.StatusInReview, models.ByAutomatic
+		s.Verdict = models.StatusInReview
+		if byReviewer {
+			return reviewTakenBack(p.screened(sessionCompleted(s)))
+		}
 	}
 	return p.screened(sessionCompleted(s))
 }

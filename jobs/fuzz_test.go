@@ -30,7 +30,7 @@ func FuzzTranslate(f *testing.F) {
 			t.Errorf("case %q", c.CaseID)
 		}
 		for _, d := range facts.Decisions {
-			if !slices.Contains(models.Statuses, d.Status) {
+			if d.Status != "" && !slices.Contains(models.Statuses, d.Status) {
 				t.Errorf("status %q is none of ours", d.Status)
 			}
 			if d.Status == models.StatusVerified && !says(eventType+string(body), words) {

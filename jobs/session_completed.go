@@ -26,6 +26,12 @@ func sessionCompleted(s Session) models.Facts {
 	return s.decided(s.Verdict, cmp.Or(s.By, models.ByAutomatic))
 }
 
+// reviewTakenBack adds that what a reviewer decided about a session no longer counts. Otherwise it would stand until the next manual decision.
+func reviewTakenBack(f models.Facts) models.Facts {
+	f.Decisions = append([]models.Decision{{Source: models.FromSession, Authority: models.ByManual}}, f.Decisions...)
+	return f
+}
+
 func (s Session) decided(status models.Status, by models.Authority) models.Facts {
 	f := s.facts()
 	f.Checks = s.Checks
