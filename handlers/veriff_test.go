@@ -33,6 +33,10 @@ func TestVeriffVectors(t *testing.T) {
 		{"newer MAC in the older header", nil, header("X-SIGNATURE", veriffMAC), veriffBody, MissingSignature},
 		{"changed body", nil, header("X-HMAC-SIGNATURE", veriffMAC), strings.Replace(veriffBody, "9001", "9102", 1), WrongSecret},
 	})
+	const own = `{"verification":{"callback":"https://veriff.com","person":{"firstName":"John","lastName":"Smith"},"document":{"type":"PASSPORT","country":"EE"},"vendorData":"unique id of the end-user","timestamp":"2016-05-19T08:30:25.597Z"}}`
+	testVectors(t, "veriff", "abcdef12-abcd-abcd-abcd-abcdef012345", at, []vector{
+		{"Veriff's own", nil, header("X-HMAC-SIGNATURE", "0dcab73ddd20062616d104231c7439657546a5c24e4691977da93bb854c31e25"), own, ""},
+	})
 	testSign(t, "veriff", secret, nil, at, veriffBody, header("X-HMAC-SIGNATURE", veriffMAC))
 }
 

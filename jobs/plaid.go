@@ -3,7 +3,7 @@ package jobs
 import (
 	"cmp"
 	"net/http"
-	"strings"
+	"slices"
 
 	"github.com/tidwall/gjson"
 
@@ -35,7 +35,7 @@ type plaidPayload struct {
 	ScreeningID    string `json:"screening_id"`
 }
 
-// plaidVerificationRequest reads an attempt. One that has a result dates from its completion, any other from its beginning: so a result replaces
+// plaidVerificationRequest reads an attempt. One that was completed dates from then, any other from its beginning: so a result replaces
 // what was known before, and an older attempt does not replace a newer one, in whatever order they are read.
 func plaidVerificationRequest(_ models.Event, p plaidPayload) (request, error) {
 	return request{
@@ -44,7 +44,7 @@ func plaidVerificationRequest(_ models.Event, p plaidPayload) (request, error) {
 		at: func(answer gjson.Result) string {
 			begun := answer.Get("created_at").Str
 			switch answer.Get("status").Str {
-			case "active", "pending_review", "canceled", "expired":
+			case "active", "canceled", "expired":
 				return begun
 			}
 			return cmp.Or(answer.Get("completed_at").Str, begun)
@@ -80,18 +80,18 @@ func plaidVerificationRead(_ models.Event, p plaidVerification) (models.Facts, e
 	s := Session{Reason: joined("verification " + p.Status), Person: Person{ID: cmp.Or(p.ClientUserID, p.ID), Profile: profile(map[models.ProfileField]string{
 		models.ExternalID: p.ClientUserID, models.FirstName: p.FirstName, models.LastName: p.LastName, models.Email: p.Email,
 	})}}
-	steps := " " + strings.Join([]string{p.Steps.Terms, p.Steps.Phone, p.Steps.Identity, p.Steps.Document, p.Steps.Selfie, p.Steps.Watchlist, p.Steps.Risk}, " ") + " "
+	steps := []string{p.Steps.Terms, p.Steps.Phone, p.Steps.Identity, p.Steps.Document, p.Steps.Selfie, p.Steps.Watchlist, p.Steps.Risk}
 	s.Checks = plaidChecks(p)
 	s.Verdict = models.StatusInReview
 	switch p.Status {
 	case "success":
 		s.Verdict = models.StatusVerified
-		if strings.Contains(steps, " manually_approved ") {
+		if slices.Contains(steps, "manually_approved") {
 			s.By = models.ByManual
 		}
 	case "failed":
 		s.Verdict = models.StatusFailed
-		if strings.Contains(steps, " manually_rejected ") {
+		if slices.Contains(steps, "manually_rejected") {
 			s.By = models.ByManual
 		}
 	case "active":

@@ -84,7 +84,7 @@ func TestPlaidRequests(t *testing.T) {
 	}
 	begun, done := noon.Format(time.RFC3339), noon.Add(time.Hour).Format(time.RFC3339)
 	for status, want := range map[string]string{
-		"success": done, "failed": done, "pending_review": begun, "active": begun, "canceled": begun, "expired": begun, "surprise": done,
+		"success": done, "failed": done, "pending_review": done, "active": begun, "canceled": begun, "expired": begun, "surprise": done,
 	} {
 		if got := req.at(gjson.Parse(`{"status":"` + status + `","created_at":"` + begun + `","completed_at":"` + done + `"}`)); got != want {
 			t.Errorf("%s: %s, want %s", status, got, want)

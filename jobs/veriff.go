@@ -45,7 +45,7 @@ var veriffCodes = map[int]string{
 }
 
 // veriffDecision: Veriff sends another decision if it changes its mind, and the newest counts. The code of a review is not documented. If the
-// code and the status contradict each other, a person has to decide.
+// code and the status contradict each other, or an approval has an unknown code, a person has to decide.
 func veriffDecision(_ models.Event, p veriffVerification) (models.Facts, error) {
 	v := p.Verification
 	s := Session{By: models.ByAutomatic, Person: Person{ID: v.ID, Profile: profile(map[models.ProfileField]string{
@@ -61,7 +61,8 @@ func veriffDecision(_ models.Event, p veriffVerification) (models.Facts, error) 
 		return sessionProgressed(s, models.StatusInProgress), nil
 	}
 	s.Verdict = models.StatusInReview
-	if isKnown && !strings.Contains(expected, cmp.Or(v.Status, unreadable)) {
+	isUnknown := !isKnown && v.Code != 0 && v.Status == "approved"
+	if isUnknown || isKnown && !strings.Contains(expected, cmp.Or(v.Status, unreadable)) {
 		s.Reason = joined(s.Reason, fmt.Sprintf("but code %d", v.Code))
 		f := sessionCompleted(s)
 		f.Drift = append(f.Drift, fmt.Sprintf("the code %d contradicts the status", v.Code))

@@ -17,7 +17,7 @@ func TestVeriffReadings(t *testing.T) {
 		"approved":                {decision, nil, "verified by automatic"},
 		"approved, other letters": {decision, []any{status, " Approved"}, "verified by automatic"},
 		"approved, no code":       {decision, []any{code, nil}, "verified by automatic"},
-		"approved, unknown code":  {decision, []any{code, 9002}, "verified by automatic"},
+		"approved, unknown code":  {decision, []any{code, 9002}, "in_review by automatic"},
 		"declined":                {variant + "declined", nil, "failed by automatic"},
 		"resubmission":            {variant + "resubmission", nil, "in_progress by automatic"},
 		"expired":                 {variant + "expired", nil, "withdrawn by automatic"},
