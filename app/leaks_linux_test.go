@@ -132,7 +132,7 @@ func TestSecretsAreNowhere(t *testing.T) {
 
 		p.deliverAll()
 		p.eventually("follow-ups have failed, and the subscriptions were checked", func() bool {
-			followUps, stats := get(http.MethodGet, "/api/follow_ups"), get(http.MethodGet, "/api/stats")
+			followUps, stats := get(http.MethodGet, "/api/follow_ups?limit=500"), get(http.MethodGet, "/api/stats")
 			return strings.Contains(followUps, "answered 403") && strings.Contains(followUps, "send mail") && strings.Contains(stats, `"problem":"`)
 		})
 		for _, path := range []string{"events", "events/1", "customers", "customers/1", "cases", "companies", "rejections"} {
