@@ -40,9 +40,9 @@ func TestRecipes(t *testing.T) {
 	}
 }
 
-// untouched are slow tests of memory, disks, outages, killed processes and floods, which no recipe touches.
+// untouched are slow tests of memory, disks, outages, killed processes, floods and the tools' output, which no recipe touches.
 const untouched = "Memory|DiskFull|Killed|KillAnything|NoPersonalDataInLog|DeadLetters|Connections|BusyStrangers|SlowSend|Outages|Shutdown|" +
-	"Changes|Encryption|FollowUpHangs|TLS|InstallationsShare|InBrowser|Monitoring|Prometheus"
+	"Changes|Encryption|FollowUpHangs|TLS|InstallationsShare|InBrowser|Monitoring|Prometheus|Expectations|TestCustomers|TestBench"
 
 // step is one instruction of a recipe: a file to create, an edit of a file, or commands to run.
 type step struct{ kind, path, text string }
