@@ -45,7 +45,7 @@ func (c *Config) checkPrivacy(p *problems) {
 	}
 	keep, err := parseDays(c.Retention)
 	if err != nil || keep < minRetention || keep > maxRetention {
-		p.addf("PAYLOAD_RETENTION is %q: want at least 1h, such as 30d or 720h, or off to keep payloads forever", c.Retention)
+		p.addf("PAYLOAD_RETENTION is %q: want 1h to 36500d, such as 30d, or off to keep payloads forever", c.Retention)
 		return
 	}
 	c.PayloadRetention = keep

@@ -73,7 +73,7 @@ func erase(cmd *cobra.Command, a admin, id int64, yes bool) error {
 		return err
 	}
 	erasure := gjson.ParseBytes(answer.Bytes())
-	fmt.Fprintln(w, wrap("", fmt.Sprintf("customer %d of %s is erased: the bodies of %d events, %d facts, %d cases, %d follow-ups", id,
+	fmt.Fprintln(w, wrap("", fmt.Sprintf("customer %d of %s is erased. Removed: event bodies %d, facts %d, cases %d, follow-ups %d", id,
 		clean(erasure.Get("provider").Str), erasure.Get("events").Int(), erasure.Get("facts").Int(), erasure.Get("cases").Int(), erasure.Get("follow_ups").Int())))
 	user := customer.Get("external_id").Str
 	if user == "" {
