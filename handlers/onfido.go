@@ -14,7 +14,8 @@ func newOnfido(name string, s Settings) (Provider, error) {
 }
 
 // onfidoEnvelope reads a body. Onfido gives its events no ID, so one is made of the type, the run, the object's ID and status, and a time.
-// A check that is reopened and completed again has another time. An event without a time gets that of its receipt.
+// A check that is reopened and completed again has another time. An event without a time gets that of its receipt, and a later one that
+// says the same counts as a repetition.
 //
 // https://github.com/onfido/onfido-openapi-spec, schemas/webhooks/webhook_event.yaml
 func onfidoEnvelope(body []byte) (Envelope, error) {

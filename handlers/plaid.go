@@ -21,7 +21,8 @@ import (
 // PLAID_WEBHOOK_SECRET is not Plaid's. In development, a key made of it signs what the tools send.
 //
 // Plaid sends the events of its sandbox to the same URLs, and the body says so. The API of each environment has its own keys, as far as is
-// known: to receive events of the sandbox, run a second server with the API's URL and secret of the sandbox.
+// known: to receive events of the sandbox, run a second server with the API's URL and secret of the sandbox. Events of the other environment
+// are answered 503, which counts against Plaid's limit of refusals.
 //
 // https://plaid.com/docs/api/webhooks/webhook-verification
 type plaid struct {
