@@ -124,6 +124,7 @@ func TestConfigProblems(t *testing.T) {
 		{[]string{"PAYLOAD_RETENTION=30m"}, `PAYLOAD_RETENTION is "30m": want 1h to 36500d, such as 30d, or off to keep payloads forever`},
 		{[]string{"PAYLOAD_RETENTION=-1d"}, `PAYLOAD_RETENTION is "-1d": want 1h to 36500d`},
 		{[]string{"PAYLOAD_RETENTION=0"}, `PAYLOAD_RETENTION is "0": want 1h to 36500d`},
+		{[]string{"PAYLOAD_RETENTION=36501d"}, `PAYLOAD_RETENTION is "36501d": want 1h to 36500d`},
 		{[]string{"ENCRYPTION_KEYS=,"}, "ENCRYPTION_KEYS holds no key"},
 		{[]string{"ENCRYPTION_KEYS=CANARY"}, "ENCRYPTION_KEYS, key 1: want 32 bytes in base64: openssl rand -base64 32"},
 		{[]string{"ENCRYPTION_KEYS=" + encryptionKey + "," + strings.Repeat("A", 43) + "="}, "ENCRYPTION_KEYS, key 2: is not random, so it can be guessed"},
@@ -178,21 +179,28 @@ func TestValidConfigs(t *testing.T) {
 	}
 }
 
-// TestRetentionCoversRetries: payloads are kept at least as long as an active provider sends the same delivery again.
+// TestRetentionCoversRetries: payloads are kept at least as long as an active provider sends the same delivery again. A worker without
+// secrets does not know which providers are active.
 func TestRetentionCoversRetries(t *testing.T) {
 	t.Parallel()
-	known := 0
+	known, longest := 0, time.Duration(0)
 	for _, provider := range handlers.ProviderNames() {
 		retries := handlers.RetriesFor(provider)
 		if retries < time.Hour { // not known, or shorter than any retention
 			continue
 		}
-		known++
+		known, longest = known+1, max(longest, retries)
 		for keep, refused := range map[time.Duration]bool{retries - time.Hour: true, retries: false} {
 			_, err := ReadConfig([]string{SecretName(provider) + "=" + "whsec_aWRlbnRpdHktd2ViaG9va3MtdGVzdHMh", "PAYLOAD_RETENTION=" + keep.String()})
 			if got := lines(err); (len(got) == 1 && strings.Contains(got[0], handlers.ProviderTitle(provider))) != refused {
 				t.Errorf("%s with %s: %q, want it refused: %v", provider, keep, got, refused)
 			}
+		}
+	}
+	for keep, refused := range map[time.Duration]bool{longest - time.Hour: true, longest: false} {
+		_, err := ReadConfig(append([]string{"APP_ENV=production", "ROLE=worker", "PAYLOAD_RETENTION=" + keep.String()}, splitEnv...))
+		if (err != nil) != refused {
+			t.Errorf("a worker with %s: %v, want it refused: %v", keep, err, refused)
 		}
 	}
 	for text, want := range map[string]time.Duration{"off": 0, "45d": 45 * day, "36h": 36 * time.Hour} {
