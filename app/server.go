@@ -94,8 +94,14 @@ func behindProxies(trusted []netip.Prefix, h http.Handler) http.Handler {
 		hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 		client := peer.Addr()
 		for i := len(hops) - 1; i >= 0 && err == nil && isTrusted(client); i-- {
-			var hop netip.Addr
-			if hop, err = netip.ParseAddr(strings.TrimSpace(hops[i])); err == nil {
+			text := strings.TrimSpace(hops[i])
+			hop, isAddr := netip.ParseAddr(text)
+			if isAddr != nil { // some proxies add the port
+				var withPort netip.AddrPort
+				withPort, err = netip.ParseAddrPort(text)
+				hop = withPort.Addr()
+			}
+			if err == nil {
 				client = hop
 			}
 		}
