@@ -25,7 +25,7 @@ func SecretName(provider string) string { return strings.ToUpper(provider) + "_W
 func SandboxSecretName(provider string) string { return SecretName(provider) + "_SANDBOX" }
 
 // holdsSecret matches the variables that may hold a secret. Each can be given as <NAME>_FILE.
-var holdsSecret = regexp.MustCompile(`_(PASSWORD|SECRET|TOKEN|URL|KEYS?|CLIENT)(_ID|_SANDBOX)?$`)
+var holdsSecret = regexp.MustCompile(`_(PASSWORD|SECRET|TOKEN|URL|ENDPOINT|KEYS?|CLIENT)(_ID|_SANDBOX)?$`)
 
 // readFiles reads the values of the variables that <NAME>_FILE gives. Docker and systemd provide secrets as files, and unlike a file, the
 // environment of a process is inherited by its children and often ends up in reports.
