@@ -90,7 +90,7 @@ func (s *Store) openSQLite(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("create database folder: %w", err)
 	}
-	// Creating the file here sets its mode to 0600, and allows links to be resolved: the lock is for the file, not for one of its names.
+	// Creating the file here allows links to be resolved: the lock is for the file, not for one of its names.
 	file, err := os.OpenFile(path, os.O_RDONLY|os.O_CREATE, 0o600)
 	if err != nil {
 		return fmt.Errorf("open database file: %w", err)
@@ -100,6 +100,9 @@ func (s *Store) openSQLite(path string) error {
 	}
 	if path, err = filepath.EvalSymlinks(path); err != nil {
 		return fmt.Errorf("open database file: %w", err)
+	}
+	for _, name := range []string{path, path + "-wal", path + "-shm"} { // others may have been able to read a copy that was restored
+		_ = os.Chmod(name, 0o600) // it may not exist, or belong to somebody else: doctor warns
 	}
 	s.lock = flock.New(path+".lock", flock.SetPermissions(0o600))
 	locked, err := s.lock.TryLock()

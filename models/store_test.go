@@ -98,9 +98,13 @@ func TestCloseLeavesOneFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := os.Chmod(copied, 0o644); err != nil { // as cp may leave it
+		t.Fatal(err)
+	}
 	if e := only(t, list(t, open(t, "sqlite:"+copied))); e.ExternalID != "a" {
 		t.Errorf("the copy holds event %q, want a", e.ExternalID)
 	}
+	private(t, filepath.Dir(copied))
 }
 
 // private checks the modes of all files in a folder.
