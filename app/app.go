@@ -29,18 +29,20 @@ const drainTimeout = 5 * time.Second
 
 // App is the program: New sets it up, Run runs it.
 type App struct {
-	log      *slog.Logger
-	store    *models.Store
-	queue    *jobs.Queue
-	relay    *jobs.Relay
-	worker   *jobs.Worker // nil if the role is receiver, as is drift
-	drift    *jobs.Drift
-	expiry   *jobs.Retention // nil if payloads are kept forever, or the role is receiver
-	watch    *subscriptions.Watch
-	keys     keyrings
-	public   listening
-	admin    listening
-	closings []func() error
+	log    *slog.Logger
+	store  *models.Store
+	queue  *jobs.Queue
+	relay  *jobs.Relay
+	worker *jobs.Worker // nil if the role is receiver, as is drift
+	drift  *jobs.Drift
+	expiry *jobs.Retention // nil if payloads are kept forever, or the role is receiver
+	watch  *subscriptions.Watch
+	keys   keyrings
+
+	certificate *certificate // nil without TLS
+	public      listening
+	admin       listening
+	closings    []func() error
 }
 
 // New opens the ports, the database and the queue, and migrates the database. The error has one line per problem. samples is the folder
@@ -126,11 +128,10 @@ func (a *App) connect(ctx context.Context, c Config, samples fs.FS) error {
 	router := handlers.NewRouter(receiver, active, newReadiness(a.store.Ready, outage).check, a.log)
 	a.public.prepare(behindProxies(c.TrustedProxies, router), maxConnections, a.log)
 	if c.TLSCert != "" {
-		pair, err := newCertificate(c.TLSCert, c.TLSKey, a.log)
-		if err != nil {
+		if a.certificate, err = newCertificate(c.TLSCert, c.TLSKey, a.log); err != nil {
 			return err
 		}
-		a.public.useTLS(pair)
+		a.public.useTLS(a.certificate)
 	}
 	parts := [][]prometheus.Collector{a.store.Metrics(), receiver.Metrics()}
 	if a.worker != nil {

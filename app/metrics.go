@@ -76,6 +76,7 @@ func (a *App) readProgram(_ context.Context, add func(gauge)) error {
 		version = info.Main.Version // with the commit, if it is known
 	}
 	add(gauge{"webhooks_build_info", "1, with the version of the program.", 1, "version", version})
+	add(gauge{name: "webhooks_certificate_expires_timestamp_seconds", help: "When the certificate of ADDR expires; 0 without one.", value: a.certificate.expires()})
 	healthy := map[string]float64{}
 	for _, s := range a.watch.States() { // a provider may have several
 		if _, known := healthy[s.Provider]; !known {
@@ -107,7 +108,7 @@ func (a *App) readDatabase(ctx context.Context, add func(gauge)) error {
 	}
 	add(gauge{name: "webhooks_pending_events", help: "Events that still have to be processed.", value: float64(u.Waiting)})
 	add(gauge{name: "webhooks_failed_events", help: "Events that were given up.", value: float64(u.Failed)})
-	add(gauge{name: "webhooks_oldest_waiting_seconds", help: "Age of the oldest event that still has to be processed.", value: waited})
+	add(gauge{name: "webhooks_oldest_waiting_seconds", help: "Age of the oldest event that was not tried yet.", value: waited})
 	add(gauge{name: "webhooks_pending_follow_ups", help: "Follow-ups that still have to be done.", value: float64(u.WaitingFollowUps)})
 	add(gauge{name: "webhooks_failed_follow_ups", help: "Follow-ups that were given up.", value: float64(u.FailedFollowUps)})
 	add(gauge{name: "webhooks_payload_differences", help: "Ways in which payloads differ from what is known.", value: float64(differences)})

@@ -94,6 +94,18 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return c.current, nil
 }
 
+// expires returns the Unix time at which the certificate expires; 0 if there is none.
+func (c *certificate) expires() float64 {
+	if c == nil {
+		return 0
+	}
+	pair, err := c.get(nil)
+	if err != nil {
+		return 0
+	}
+	return float64(pair.Leaf.NotAfter.Unix())
+}
+
 // refresh reads the files if they have changed since it read them last, so an error is returned once for each change.
 func (c *certificate) refresh() (changed bool, err error) {
 	var now [2]os.FileInfo

@@ -94,6 +94,9 @@ func TestCertificateIsReloaded(t *testing.T) {
 	makePair(t, filepath.Join(dir, "2"), 2)
 	use("2")
 	want("renewed", 2, 0)
+	if got, want := pair.expires(), float64(pair.current.Leaf.NotAfter.Unix()); got != want || want == 0 {
+		t.Errorf("expires at %f, want %f", got, want)
+	}
 	_, key3 := makePair(t, filepath.Join(dir, "3"), 3)
 	key, err := os.ReadFile(key3)
 	if err != nil {

@@ -24,7 +24,7 @@ type Load struct {
 // Unfinished counts what is waiting and what has failed.
 type Unfinished struct {
 	Waiting                           int64 // events that still have to be processed
-	Oldest                            Time  // when the oldest of them was received; zero if none waits
+	Oldest                            Time  // when the oldest of them that was not tried yet was received; zero if there is none
 	Failed                            int64 // events
 	WaitingFollowUps, FailedFollowUps int64
 }
@@ -84,7 +84,7 @@ func (s *Store) Unfinished(ctx context.Context) (u Unfinished, err error) {
 		db.Raw("SELECT COUNT(*) FROM pending_events WHERE failed").Scan(&u.Failed).Error,
 		db.Raw("SELECT COUNT(*) FROM pending_events WHERE due_at > 0").Scan(&u.Waiting).Error,
 		db.Raw(`SELECT COALESCE(MIN(received_at), 0) FROM events
-			WHERE id = (SELECT MIN(id) FROM pending_events WHERE NOT failed)`).Scan(&u.Oldest).Error,
+			WHERE id = (SELECT MIN(id) FROM pending_events WHERE NOT failed AND attempts = 0)`).Scan(&u.Oldest).Error,
 		db.Raw("SELECT COUNT(*) FROM follow_ups WHERE failed").Scan(&u.FailedFollowUps).Error,
 		db.Raw("SELECT COUNT(*) FROM follow_ups WHERE due_at > 0").Scan(&u.WaitingFollowUps).Error,
 	} {
