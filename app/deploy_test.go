@@ -120,7 +120,7 @@ func TestDeployFiles(t *testing.T) {
 	has("Dockerfile", `CMD ["`+program[0]+`", "healthcheck"]`)
 	has("Dockerfile", "/image"+program[0]+" .\n")
 	has(page, "receiver "+program[0]+` "$@"`)
-	for _, name := range find(text[unit], `%d/(\w+)`) {
+	for _, name := range find(text[unit], `(?m)^Environment=.*%d/(\w+)`) {
 		has(unit, "\nLoadCredential="+name+":/etc/identity-webhooks/"+name+"\n")
 	}
 

@@ -273,7 +273,7 @@ func TestEraseInFlight(t *testing.T) {
 		var erased atomic.Int64
 		for range 4 {
 			senders.Go(func() {
-				for i := 0; i < 60 || i < 6000 && erased.Load() < 5; i++ {
+				for i := 0; i < 60 || i < 6000 && erased.Load() < 5; i++ { // and more until five customers were erased
 					body := v.yes.event(uuid.NewString(), who, now.Add(time.Duration(i)*time.Minute))
 					if status, answer, err := r.trySend(v.provider, body, func(http.Header) {}); err != nil || status != http.StatusOK && status != http.StatusServiceUnavailable {
 						t.Errorf("answered %d %s %v", status, answer, err)

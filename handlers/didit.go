@@ -19,8 +19,8 @@ const diditMaxAge = 600 * time.Second
 // only: not the decision, and not whom it is about. Neither is accepted, nor is a body that a proxy has rewritten. The events
 // kyb.registry_search.resolved are not signed at all, so they are refused, too.
 //
-// Didit does not repeat a delivery that was answered with 401. After a wrong secret, send the deliveries again from Didit's console. Those
-// that keep their time are refused after 10 minutes: read these sessions in the console.
+// Didit does not repeat a delivery that was answered with 401. After a wrong secret, send the deliveries again from Didit's console. A
+// delivery that is sent again with its old timestamp is refused once that is 10 minutes old: look up its session in the console.
 //
 // https://docs.didit.me/integration/webhooks
 func newDidit(name string, s Settings) (Provider, error) {

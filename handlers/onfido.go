@@ -25,7 +25,8 @@ func onfidoEnvelope(body []byte) (Envelope, error) {
 	r.Derived, r.ExternalID = true, bodyID(body)
 	r.Type = r.need(payload, "action")
 	id := r.need(object, "id")
-	r.CorrelationID = cmp.Or(r.optional(object, "workflow_run_id"), r.optional(resource, "workflow_run_id"), id)
+	run := cmp.Or(r.optional(object, "workflow_run_id"), r.optional(resource, "workflow_run_id"))
+	r.CorrelationID = cmp.Or(run, id)
 	from, member := object, "completed_at_iso8601"
 	switch {
 	case object.has(member):
@@ -36,7 +37,7 @@ func onfidoEnvelope(body []byte) (Envelope, error) {
 	}
 	r.OccurredAt = r.time(from, member)
 	if r.Type != "" && id != "" {
-		r.ExternalID = derivedID(r.Type, r.optional(object, "workflow_run_id"), id, r.optional(object, "status"), r.optional(from, member))
+		r.ExternalID = derivedID(r.Type, run, id, r.optional(object, "status"), r.optional(from, member))
 	}
 	return r.result()
 }

@@ -22,7 +22,7 @@ import (
 //
 // Plaid sends the events of its sandbox to the same URLs, and the body says so. The API of each environment has its own keys, as far as is
 // known: to receive events of the sandbox, run a second server with the API's URL and secret of the sandbox. Events of the other environment
-// are answered 503, which counts against Plaid's limit of refusals.
+// are answered 503, and too many refusals make Plaid stop its retries.
 //
 // https://plaid.com/docs/api/webhooks/webhook-verification
 type plaid struct {

@@ -68,7 +68,7 @@ func (r *Receiver) receive(name string, p Provider) gin.HandlerFunc {
 		}
 		markVerified(c.Request.Context())
 		e := r.event(name, d, envelope, err)
-		if e.Bound() {
+		if e.LimitTime() {
 			envelope.Warnings = append(envelope.Warnings, "its time is more than 5 minutes ahead: replaced by the time of receipt")
 		}
 		r.storeAndAcknowledge(c, e, envelope.Warnings)

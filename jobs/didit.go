@@ -3,6 +3,7 @@ package jobs
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"example.com/identity-webhooks/models"
 )
@@ -76,6 +77,11 @@ type diditReview struct {
 	NewStatus string `json:"new_status,omitempty" oneof:"resubmitted in_review approved declined kyc_expired"`
 	Comment   string `json:"comment"`
 	CreatedAt string `json:"created_at"` // RFC 3339
+}
+
+func (r diditReview) time() time.Time {
+	t, _ := time.Parse(time.RFC3339, r.CreatedAt) // without one, it is the oldest
+	return t
 }
 
 // diditSession is an event about a session.
@@ -155,18 +161,19 @@ func diditStatusUpdated(_ models.Event, p diditSession) (models.Facts, error) {
 	return f, nil
 }
 
-// review returns the newest review, and whether it led to the status: whether it names that status or none. The order of the list is not
-// documented. Of reviews without a time, the first counts.
+// review returns the newest review, and whether it decided the status: it did if it names that status or none. The order of the list is not
+// documented. If no review has a time, the first one counts.
 func (p diditSession) review() (newest diditReview, decided bool) {
 	if len(p.Decision.Reviews) == 0 {
 		return newest, false
 	}
-	newest = slices.MaxFunc(p.Decision.Reviews, func(a, b diditReview) int { return cmp.Compare(a.CreatedAt, b.CreatedAt) })
+	newest = slices.MaxFunc(p.Decision.Reviews, func(a, b diditReview) int { return a.time().Compare(b.time()) })
 	return newest, cmp.Or(newest.NewStatus, p.Status) == p.Status
 }
 
-// diditDecided returns what a status means. A reviewer's decision stands until a reviewer moves the session on, or its KYC expires. Sessions
-// that were abandoned or expired count as progress: another session may have verified the person.
+// diditDecided returns what a status means. A reviewer's decision on a person stands until a session of theirs is resubmitted, is put in
+// review by a reviewer, or its KYC expires. Sessions that were abandoned or expired count as progress: another session may have verified the
+// person.
 func diditDecided(p diditSession) models.Facts {
 	s := Session{Person: p.person(), Checks: p.checks(), By: models.ByAutomatic, Reason: p.Status}
 	review, byReviewer := p.review()
@@ -174,16 +181,16 @@ func diditDecided(p diditSession) models.Facts {
 		s.Reason = joined(p.Status, review.Comment)
 	}
 	switch p.Status {
-	case "approved":
+	case "approved", "declined":
 		s.Verdict = models.StatusVerified
-		if byReviewer { // who has seen what was found
-			s.By = models.ByManual
-			return sessionCompleted(s)
+		if p.Status == "declined" {
+			s.Verdict = models.StatusFailed
 		}
-	case "declined":
-		s.Verdict = models.StatusFailed
 		if byReviewer {
 			s.By = models.ByManual
+		}
+		if byReviewer && p.Status == "approved" { // the reviewer has seen what the screening found
+			return sessionCompleted(s)
 		}
 	case "not_started":
 		return sessionProgressed(s, models.StatusPending)

@@ -39,11 +39,11 @@ func onfidoAuthorize(h http.Header, credentials map[string]string) {
 //
 // https://documentation.onfido.com/api/latest/#webhooks
 type onfidoPayload struct {
-	ID     string    `json:"payload.object.id"`
-	RunID  string    `json:"payload.object.workflow_run_id"` // in one of the two
-	RunID2 string    `json:"payload.resource.workflow_run_id"`
-	Run    onfidoRun `json:"payload.resource"`               // of workflow_run.completed
-	Result string    `json:"payload.resource.output.result"` // of a task that is a check; the output of others may be a list
+	ID            string    `json:"payload.object.id"`
+	ObjectRunID   string    `json:"payload.object.workflow_run_id"`
+	ResourceRunID string    `json:"payload.resource.workflow_run_id"` // set if ObjectRunID is not
+	Run           onfidoRun `json:"payload.resource"`                 // of workflow_run.completed
+	Result        string    `json:"payload.resource.output.result"`   // of a task that is a check; the output of others may be a list
 }
 
 // onfidoRun is a run of a workflow of Onfido Studio.
@@ -106,7 +106,7 @@ func onfidoTaskRequest(_ models.Event, p onfidoPayload) (request, error) {
 	if p.Result == "" {
 		return request{}, nil
 	}
-	run := cmp.Or(p.RunID, p.RunID2)
+	run := cmp.Or(p.ObjectRunID, p.ResourceRunID)
 	return request{path: "/workflow_runs/{}/tasks/{}", ids: []string{run, p.ID}, updated: "updated_at", more: "workflow_run",
 		next: func(gjson.Result) request { return request{path: "/workflow_runs/{}", ids: []string{run}} }}, nil
 }
@@ -125,10 +125,10 @@ func onfidoTaskRead(_ models.Event, p onfidoTask) (models.Facts, error) {
 	return checkCompleted(p.Run.person(), p.Output.check()), nil
 }
 
-// onfidoCheckRequest reads a check and its reports, which say what it checked. That it was reopened is known from the event: the check may
-// go on before it is read.
-func onfidoCheckRequest(e models.Event, p onfidoPayload) (request, error) {
-	return request{path: "/checks/{}", ids: []string{p.ID}, event: "event", more: "reports",
+// onfidoCheckRequest reads a check and its reports, which say what it checked. The answer gets the event's type, because a check that was
+// reopened may have another status by the time it is read.
+func onfidoCheckRequest(_ models.Event, p onfidoPayload) (request, error) {
+	return request{path: "/checks/{}", ids: []string{p.ID}, typeMember: "event", more: "reports",
 		next: func(gjson.Result) request { return request{path: "/reports?check_id={}", ids: []string{p.ID}} }}, nil
 }
 
@@ -144,21 +144,23 @@ type onfidoCheck struct {
 
 func (p onfidoCheck) person() Person { return Person{ID: p.ApplicantID, Sandbox: p.Sandbox} }
 
-// onfidoCheckRead: a check that is complete has passed if it is clear. One that was reopened undoes its result. A check that only searches
-// watchlists, such as those that a monitor makes, decides nothing: it does not say who the person is.
+// onfidoCheckRead: a complete check has passed if it is clear and has reports; without reports it is in review. A reopened check that is not
+// complete again undoes its result. A check that only searches watchlists, such as those that a monitor makes, decides nothing: it does not
+// say who the person is.
 func onfidoCheckRead(_ models.Event, p onfidoCheck) (models.Facts, error) {
 	s := Session{Person: p.person(), Verdict: models.StatusInReview, Reason: joined("check "+p.Status, p.Result)}
 	for _, r := range p.Reports {
 		s.Checks = append(s.Checks, r.check())
 	}
 	isIdentity := func(r onfidoReport) bool { return r.kind() != models.ScreeningCheck }
-	if len(p.Reports) > 0 && !slices.ContainsFunc(p.Reports, isIdentity) {
+	hasReports := len(p.Reports) > 0
+	if hasReports && !slices.ContainsFunc(p.Reports, isIdentity) {
 		f := s.facts()
 		f.Checks = s.Checks
 		return f, nil
 	}
 	switch {
-	case p.Status == "complete" && p.Result == "clear" && len(p.Reports) > 0:
+	case p.Status == "complete" && p.Result == "clear" && hasReports:
 		s.Verdict = models.StatusVerified
 	case p.Status != "complete" && p.Event == "check.reopened":
 	case p.Status == "in_progress", p.Status == "awaiting_applicant", p.Status == "paused":

@@ -71,9 +71,10 @@ type request struct {
 	at       func(answer gjson.Result) string // returns that time, if it is not always the same member
 	volatile string                           // a member that differs in each answer and means nothing
 
-	event string // the answer's member that gets the type of the event that led to the read
-	more  string // the member of the answer that gets the answer to another call; empty if one call is enough
-	next  func(answer gjson.Result) request
+	typeMember string // the member of the answer to set to the type of the event that led to the read; empty for none
+
+	more string // the member of the answer that gets the answer to another call; empty if one call is enough
+	next func(answer gjson.Result) request
 }
 
 // reader says what to read about an event. If there is nothing, the path is empty.
@@ -152,8 +153,8 @@ func (w *Worker) readAndTranslate(ctx context.Context, log *slog.Logger, e model
 	return facts, err
 }
 
-// read reads what an event names and puts the answer into the inbox. The external ID follows from the answer, so that the same answer is
-// the same event.
+// read reads what an event names and puts the answer into the inbox. The external ID follows from the answer and its time, so that the same
+// answer is the same event.
 func (w *Worker) read(ctx context.Context, log *slog.Logger, e models.Event, req request) (err error) {
 	began, result := time.Now(), readFailed
 	defer func() {
@@ -174,8 +175,8 @@ func (w *Worker) read(ctx context.Context, log *slog.Logger, e models.Event, req
 	if updated, err := time.Parse(time.RFC3339, req.at(gjson.ParseBytes(answer))); err == nil {
 		at = models.At(updated)
 	}
-	if req.event != "" {
-		if answer, err = sjson.SetBytes(answer, req.event, e.Type); err != nil {
+	if req.typeMember != "" {
+		if answer, err = sjson.SetBytes(answer, req.typeMember, e.Type); err != nil {
 			return fmt.Errorf("read %s: %w", req.eventType(), errNotJSON)
 		}
 	}
@@ -193,8 +194,8 @@ func (w *Worker) read(ctx context.Context, log *slog.Logger, e models.Event, req
 		Queue: w.Registry.Queue(e.Provider, models.GenerationRead, req.eventType()), Body: answer,
 		OccurredAt: at, ReceivedAt: models.At(w.now()),
 	}
-	if found.Bound() {
-		log.Warn("time of an answer replaced by the time of receipt: it is more than 5 minutes ahead", "resource", found.Type)
+	if found.LimitTime() { // the ID has the provider's time: with that of receipt, each read would be another event
+		log.Warn("time of an answer replaced by the time of receipt: it is too far ahead", "resource", found.Type)
 	}
 	// Store the answer even if the task was canceled meanwhile: otherwise the read would have to be repeated.
 	receipt, err := w.Store.AddEvent(context.WithoutCancel(ctx), found)

@@ -173,8 +173,8 @@ func TestRead(t *testing.T) {
 // TestReadForeignClock: an answer's time that is far ahead of ours counts as the time of receipt, so that later answers replace it.
 func TestReadForeignClock(t *testing.T) {
 	t.Parallel()
-	tomorrow := strings.Replace(approved, noon.Add(-2*time.Hour).Format(time.RFC3339), noon.AddDate(10, 0, 0).Format(time.RFC3339), 1)
-	l := newLibrary(newPlant(t, sqliteURL(t), "", nil), tomorrow)
+	inTenYears := strings.Replace(approved, noon.Add(-2*time.Hour).Format(time.RFC3339), noon.AddDate(10, 0, 0).Format(time.RFC3339), 1)
+	l := newLibrary(newPlant(t, sqliteURL(t), "", nil), inTenYears)
 	l.event("e1", "changed", `{"id":"t1"}`)
 	if list := l.answers(); len(list) != 1 || !list[0].OccurredAt.Equal(list[0].ReceivedAt.Time) || l.person() != "verified 1" {
 		t.Errorf("%+v, person %s", list, l.person())

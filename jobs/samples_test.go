@@ -155,7 +155,7 @@ func summary(f models.Facts) string {
 		add("sandbox")
 	}
 	for _, d := range f.Decisions {
-		add("%s by %s", cmp.Or(string(d.Status), "nothing"), d.Authority)
+		add("%s by %s", cmp.Or(string(d.Status), "taken back"), d.Authority)
 	}
 	for _, c := range f.Checks {
 		hits := ""

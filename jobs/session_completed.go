@@ -26,7 +26,8 @@ func sessionCompleted(s Session) models.Facts {
 	return s.decided(s.Verdict, cmp.Or(s.By, models.ByAutomatic))
 }
 
-// reviewTakenBack adds that what a reviewer decided about a session no longer counts. Otherwise it would stand until the next manual decision.
+// reviewTakenBack adds that a reviewer's decision on the person's sessions no longer counts. Without it, that decision would stand until the
+// next manual one. It comes first, because companyReviewed and the inspector's headline take the last decision.
 func reviewTakenBack(f models.Facts) models.Facts {
 	f.Decisions = append([]models.Decision{{Source: models.FromSession, Authority: models.ByManual}}, f.Decisions...)
 	return f

@@ -61,11 +61,11 @@ func veriffDecision(_ models.Event, p veriffVerification) (models.Facts, error) 
 		return sessionProgressed(s, models.StatusInProgress), nil
 	}
 	s.Verdict = models.StatusInReview
-	isUnknown := !isKnown && v.Code != 0 && v.Status == "approved"
-	if isUnknown || isKnown && !strings.Contains(expected, cmp.Or(v.Status, unreadable)) {
+	unknownApproval := !isKnown && v.Code != 0 && v.Status == "approved"
+	if unknownApproval || isKnown && !strings.Contains(expected, cmp.Or(v.Status, unreadable)) {
 		s.Reason = joined(s.Reason, fmt.Sprintf("but code %d", v.Code))
 		f := sessionCompleted(s)
-		f.Drift = append(f.Drift, fmt.Sprintf("the code %d contradicts the status", v.Code))
+		f.Drift = append(f.Drift, fmt.Sprintf("the code %d does not belong to the status", v.Code))
 		return f, nil
 	}
 	switch v.Status {

@@ -46,7 +46,7 @@ type Event struct {
 	ID            int64  `json:"id"`
 	Key           []byte `json:"-"` // see eventKey
 	Provider      string `json:"provider"`
-	Generation    string `json:"generation"` // version of the payload's form: the same type may have two meanings; or GenerationRead
+	Generation    string `json:"generation"` // version of the payload's form, since one type may have two meanings; GenerationRead if the event was read
 	ExternalID    string `json:"external_id"`
 	Derived       bool   `json:"-"` // ExternalID is computed from the body, since the provider gives none
 	Type          string `json:"type"`
@@ -79,14 +79,14 @@ type Event struct {
 // maxAhead is how far a provider's clock may be ahead of ours.
 const maxAhead = 5 * time.Minute
 
-// Bound replaces a time that is missing or too far ahead by the time of receipt, and reports whether it was too far ahead. Facts are ordered
-// by time, and one from next year would win over all that follow. It is the only place that compares the provider's clock with ours.
-func (e *Event) Bound() (ahead bool) {
+// LimitTime replaces a time that is missing or too far ahead by the time of receipt, and reports whether it was too far ahead. Facts are
+// ordered by time, and one from next year would win over all that follow. No other code compares the time of an event with our clock.
+func (e *Event) LimitTime() (ahead bool) {
 	if ahead = e.OccurredAt.Sub(e.ReceivedAt.Time) > maxAhead; ahead || e.OccurredAt.IsZero() {
 		e.OccurredAt = e.ReceivedAt
 	}
 	return ahead
 }
 
-// WasRead reports whether the event was read from the provider's API. No delivery brought it, so it has no signature.
+// WasRead reports whether the event was read from the provider's API. It was not delivered, so it has no signature.
 func (e Event) WasRead() bool { return e.Generation == GenerationRead }

@@ -77,8 +77,8 @@ const (
 	FromCase      = "case"
 )
 
-// Decision is a verdict on a person, or a step towards one. For each source and authority, the newest counts. One with an empty status takes
-// the one before back.
+// Decision is a verdict on a person, or a step towards one. For each source and authority, the newest counts. A
+// decision with an empty status takes back the one before it.
 type Decision struct {
 	Source     string    `json:"source"`
 	Authority  Authority `json:"authority"`
@@ -104,8 +104,8 @@ type CheckStatus string
 // The results of a check.
 const (
 	CheckPending  CheckStatus = "pending"
-	CheckPassed   CheckStatus = "passed" // a screening that passed ends its own hold only
-	CheckClear    CheckStatus = "clear"  // a screening that found nobody: it lifts every hold
+	CheckPassed   CheckStatus = "passed" // a screening that passed ends only the hold of the same check
+	CheckClear    CheckStatus = "clear"  // a screening that found nobody: it lifts every earlier hold
 	CheckNotRun   CheckStatus = "not_run"
 	CheckInReview CheckStatus = "in_review"
 	CheckError    CheckStatus = "error"

@@ -252,7 +252,7 @@ func (i *inspector) copyEvent(c *gin.Context) {
 // the environment.
 func (i *inspector) curl(e models.Event) string {
 	if e.WasRead() {
-		return "# The event was read from the provider's API. Replay the event before it to read again."
+		return "# This event was read from the provider's API. To read it again, replay the event that led to the read."
 	}
 	p := i.Providers[e.Provider]
 	if p == nil {
