@@ -181,16 +181,16 @@ func diditDecided(p diditSession) models.Facts {
 		s.Reason = joined(p.Status, review.Comment)
 	}
 	switch p.Status {
-	case "approved", "declined":
+	case "approved":
 		s.Verdict = models.StatusVerified
-		if p.Status == "declined" {
-			s.Verdict = models.StatusFailed
+		if byReviewer { // the reviewer has seen what the screening found
+			s.By = models.ByManual
+			return sessionCompleted(s)
 		}
+	case "declined":
+		s.Verdict = models.StatusFailed
 		if byReviewer {
 			s.By = models.ByManual
-		}
-		if byReviewer && p.Status == "approved" { // the reviewer has seen what the screening found
-			return sessionCompleted(s)
 		}
 	case "not_started":
 		return sessionProgressed(s, models.StatusPending)
