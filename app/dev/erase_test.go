@@ -24,8 +24,9 @@ func TestEraseAndExport(t *testing.T) {
 	succeed(t, "export", id, "--output", "person.json")
 	exported, err := os.ReadFile("person.json")
 	info, err2 := os.Stat("person.json")
+	printed := gjson.Parse(succeed(t, "export", id)) // a follow-up may be tried meanwhile, so not all is the same
 	if err != nil || err2 != nil || info.Mode().Perm() != 0o600 || gjson.GetBytes(exported, "customer.subject_id").Str != subject ||
-		gjson.GetBytes(exported, "events.0.payload").Raw == "" || string(exported) != succeed(t, "export", id) {
+		gjson.GetBytes(exported, "events.0.payload").Raw == "" || gjson.GetBytes(exported, "events").Raw != printed.Get("events").Raw {
 		t.Errorf("exported %s, %v %v %v", exported, info.Mode(), err, err2)
 	}
 	fails(t, run(t, "export", id, "--output", "person.json"), false, "exists")
