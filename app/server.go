@@ -95,8 +95,8 @@ func behindProxies(trusted []netip.Prefix, h http.Handler) http.Handler {
 		client := peer.Addr()
 		for i := len(hops) - 1; i >= 0 && err == nil && isTrusted(client); i-- {
 			text := strings.TrimSpace(hops[i])
-			hop, isAddr := netip.ParseAddr(text)
-			if isAddr != nil { // some proxies add the port
+			hop, notAddr := netip.ParseAddr(text)
+			if notAddr != nil { // some proxies add the port
 				var withPort netip.AddrPort
 				withPort, err = netip.ParseAddrPort(text)
 				hop = withPort.Addr()
